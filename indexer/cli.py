@@ -1,0 +1,315 @@
+"""`indexer`: what operations type."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from threading import Event
+from typing import Annotated, NoReturn
+
+import redis
+import typer
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import OpenSearchException
+from rich.console import Console
+from rich.table import Table
+
+from indexer import rejected as rejecting
+from indexer.cursors import Cursor, Cursors
+from indexer.metrics import Metrics
+from indexer.pdf import PdfReader
+from indexer.pull import Outcome, Stores, read_change, sync
+from indexer.rejected import RejectedLeaflets
+from indexer.schedule import go_on
+from indexer.settings import Settings
+from indexer.sources.base import Source, SourceError
+from indexer.sources.config import Misconfigured, configured
+from indexer.write import Batch, Writer
+from leaflets import Leaflet
+from opensearch import logs
+from opensearch.client import IndexDown, connect, unreachable
+from opensearch.generations import Indices, prepare
+from opensearch.settings import WrongSettings, read
+from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
+
+DONE, FAILED, MISCONFIGURED, REFUSED = 0, 1, 2, 3
+
+app = typer.Typer(
+    help="Pulls the leaflets of all ERPs into OpenSearch. Exit status: 0 done; 1 something failed, the rest was done; "
+    "2 misconfigured, nothing was touched; 3 refused by a guard.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+rejected_app = typer.Typer(help="Leaflets that could not be indexed, each with its reason and original.", no_args_is_help=True)
+app.add_typer(rejected_app, name="rejected")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")]
+Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be given several times.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexer:
+    """All that a command takes, built once from the environment."""
+
+    settings: Settings
+    sources: tuple[Source, ...]
+    synonyms: Synonyms
+    client: OpenSearch
+    indices: Indices
+
+    @property
+    def stores(self) -> Stores:
+        """Where a pull puts what it settled."""
+        return Stores(Writer(self.client, self.indices), Cursors(self.client, self.indices), RejectedLeaflets(self.client, self.indices))
+
+    def only(self, names: Sequence[str] | None) -> tuple[Source, ...]:
+        """The sources of these names; all where none is given."""
+        known = [source.name for source in self.sources]
+        for name in names or ():
+            if name not in known:
+                _misconfigured(f"there is no source {name!r} in {self.settings.sources_file}; it has {', '.join(known) or 'none'}")
+        return tuple(source for source in self.sources if not names or source.name in names)
+
+
+@app.command("sync")
+def sync_(
+    source: Only = None,
+    full: Annotated[bool, typer.Option("--full", help="Pull everything, not only what changed.")] = False,  # noqa: FBT002
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Pull what changed in all sources, in parallel, and write it."""
+    with _indexer() as indexer, PdfReader() as pdfs:
+        sources = indexer.only(source)
+        prepare(indexer.client, indexer.indices, indexer.synonyms)
+        console = Console(stderr=as_json, highlight=False)
+        began = datetime.now(UTC)
+        with console.status("pulling " + ", ".join(s.name for s in sources)):
+            outcomes = sync(sources, indexer.stores, pdfs, full=full, done=lambda outcome: console.print(_line(outcome)))
+        seconds = (datetime.now(UTC) - began).total_seconds()
+        indexer.client.indices.refresh(index=indexer.indices.alias)
+        if as_json:
+            _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
+        else:
+            console.print(_summary(outcomes, seconds))
+    sys.exit(DONE if all(outcome.outcome == "done" for outcome in outcomes) else FAILED)
+
+
+@app.command()
+def run(source: Only = None) -> None:
+    """Pull every source now and then each at its pace (SYNC_EVERY), and serve metrics, until told to stop."""
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    with _indexer() as indexer, PdfReader() as pdfs:
+        metrics = Metrics()
+        metrics.serve(indexer.settings.indexer_metrics_port)
+
+        def pull(due: Sequence[Source]) -> None:
+            try:
+                prepare(indexer.client, indexer.indices, indexer.synonyms)
+                sync(due, indexer.stores, pdfs, done=lambda outcome: _hear(outcome, metrics))
+            except OpenSearchException:
+                sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
+
+        go_on(indexer.only(source), indexer.settings.sync_every, pull, stopped)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """A line a source: last success, lag, cursor, leaflets, rejected."""
+    with _indexer() as indexer:
+        cursors = {cursor.source: cursor for cursor in indexer.stores.cursors.all()}
+        counts = _counts(indexer)
+        lines = [_status(cursors.get(s.name, Cursor(s.name)), counts) for s in indexer.sources]
+    if as_json:
+        _print_json({"sources": lines})
+        return
+    table = Table("source", "outcome", "last success", "lag", "leaflets", "rejected", "cursor", "error", box=None)
+    for line in lines:
+        table.add_row(*(str(value if value is not None else "never") for value in line.values()))
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def check() -> None:
+    """Read the configuration, reach every source, OpenSearch and Redis, and change nothing."""
+    failed = False
+    with _indexer() as indexer:
+        told = [("OpenSearch", indexer.settings.opensearch_url, indexer.client.info()["version"]["number"])]
+        for source in indexer.sources:
+            try:
+                told.append((source.name, "source", source.check()))
+            except SourceError as error:
+                failed = True
+                told.append((source.name, "source", f"FAILED: {error}"))
+        try:
+            redis.Redis.from_url(indexer.settings.redis_url, socket_timeout=1, socket_connect_timeout=1).ping()
+            told.append(("Redis", "cache", "answers"))
+        except redis.RedisError:
+            failed = True
+            told.append(("Redis", "cache", "FAILED: does not answer; searches work without it, slower (REDIS_URL says where it runs)"))
+    for name, what, answer in told:
+        typer.echo(f"{name:<20} {what:<28} {answer}")
+    sys.exit(FAILED if failed else DONE)
+
+
+@rejected_app.command("list")
+def list_rejected(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """One line a rejected leaflet: its id, when and why."""
+    with _indexer() as indexer:
+        found = indexer.stores.rejected.all()
+    if as_json:
+        _print_json({"rejected": [{"id": r.id, "rejected_at": r.rejected_at.isoformat(), "reason": r.reason} for r in found]})
+        return
+    for one in found:
+        typer.echo(f"{one.id}  {one.rejected_at:%Y-%m-%d %H:%M}  {one.reason}")
+    typer.echo(f"{len(found)} rejected")
+
+
+@rejected_app.command("show")
+def show_rejected(rejected_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """One rejected leaflet whole, with what its ERP sent."""
+    with _indexer() as indexer:
+        found = indexer.stores.rejected.one(rejected_id)
+    if found is None:
+        _misconfigured(f"no rejected leaflet has the id {rejected_id!r}; `indexer rejected list` shows them")
+    typer.echo(f"id        {found.id}\nversion   {found.version}\nrejected  {found.rejected_at.isoformat()}\nreason    {found.reason}\n")
+    typer.echo(found.original or "(the original was too large to be kept: pull it again with `indexer sync --full`)")
+
+
+@rejected_app.command("retry")
+def retry_rejected(rejected_id: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None) -> None:
+    """Try again to index these rejected leaflets, or all."""
+    failed = 0
+    with _indexer() as indexer, PdfReader() as pdfs:
+        stores = indexer.stores
+        ids = rejected_id or [one.id for one in stores.rejected.all()]
+        for one_id in ids:
+            answer = _retried(one_id, stores, pdfs)
+            failed += answer != "indexed"
+            typer.echo(f"{one_id}  {answer}")
+    sys.exit(FAILED if failed else DONE)
+
+
+def _retried(rejected_id: str, stores: Stores, pdfs: PdfReader) -> str:
+    """What became of one rejected leaflet tried again."""
+    found = stores.rejected.one(rejected_id)
+    if found is None:
+        return "is not among the rejected"
+    change = rejecting.change_of(found)
+    if change is None:
+        return f"only its ERP can send it again: mend it there, or `indexer sync --full --source {found.source}`"
+    read = read_change(found.source, change, pdfs)
+    if not isinstance(read, Leaflet):
+        return f"still rejected: {read}"
+    receipt = stores.writer.write(Batch(found.source, (read,)))
+    if receipt.rejected or receipt.later:
+        return "still rejected: " + (receipt.rejected[0].reason if receipt.rejected else "OpenSearch is too busy")
+    stores.rejected.forget(found.source, [found.source_id])
+    return "indexed"
+
+
+@contextmanager
+def _indexer() -> Iterator[Indexer]:
+    """The commands' parts; turns what a person must mend into a sentence and exit status 2, and OpenSearch away into 1."""
+    try:
+        settings = read(Settings, os.environ)
+        logs.configure(settings.log_format, settings.log_level)
+        known = synonyms()
+        sources = configured(settings.sources_file, os.environ)
+    except (WrongSettings, Misconfigured, SynonymsRejected) as error:
+        _misconfigured(str(error))
+    client = connect(settings.opensearch_url, ca_cert=str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None)
+    try:
+        yield Indexer(settings, sources, known, client, Indices())
+    except IndexDown:
+        sys.stderr.write(f"indexer: {unreachable(settings.opensearch_url)}\n")
+        sys.exit(FAILED)
+
+
+def _misconfigured(message: str) -> NoReturn:
+    sys.stderr.write(f"indexer: {message}\n")
+    sys.exit(MISCONFIGURED)
+
+
+def _hear(outcome: Outcome, metrics: Metrics) -> None:
+    metrics.tell(outcome)
+    typer.echo(_line(outcome))
+
+
+def _line(outcome: Outcome) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in asdict(outcome.counts).items() if count) or "nothing changed"
+    ending = f"  {outcome.error}" if outcome.error else ""
+    return f"{outcome.source:<16} {outcome.outcome:<8} {outcome.seconds:6.2f} s  {counts}{ending}"
+
+
+def _summary(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """The whole, beside what the same answers would have taken one after another."""
+    alone = sum(outcome.asking_seconds for outcome in outcomes)
+    written = sum(outcome.counts.written for outcome in outcomes)
+    return (
+        f"{len(outcomes)} sources, {written} leaflets written in {seconds:.2f} s; "
+        f"the ERPs' answers one after another would have taken {max(alone, seconds):.2f} s"
+    )
+
+
+def _told(outcome: Outcome) -> dict[str, object]:
+    return {
+        "source": outcome.source,
+        "outcome": outcome.outcome,
+        **asdict(outcome.counts),
+        "pages": outcome.pages,
+        "seconds": round(outcome.seconds, 3),
+        "asking_seconds": round(outcome.asking_seconds, 3),
+        "error": outcome.error,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the index holds of each source."""
+
+    leaflets: dict[str, int]
+    rejected: dict[str, int]
+
+
+def _counts(indexer: Indexer) -> _Held:
+    by_source = {"sources": {"terms": {"field": "source", "size": 1000}}}
+    standing = {"size": 0, "query": {"term": {"withdrawn": False}}, "aggs": by_source}
+    found = [
+        indexer.client.search(index=index, body=body, params={"ignore_unavailable": "true"}).get("aggregations", {})
+        for index, body in ((indexer.indices.alias, standing), (indexer.indices.rejected, {"size": 0, "aggs": by_source}))
+    ]
+    counts = [{b["key"]: b["doc_count"] for b in told.get("sources", {}).get("buckets", ())} for told in found]
+    return _Held(leaflets=counts[0], rejected=counts[1])
+
+
+def _status(cursor: Cursor, held: _Held) -> dict[str, object]:
+    lag = datetime.now(UTC) - cursor.synced_at if cursor.synced_at else None
+    return {
+        "source": cursor.source,
+        "outcome": cursor.outcome,
+        "synced_at": cursor.synced_at.isoformat(timespec="seconds") if cursor.synced_at else None,
+        "lag_seconds": round(lag.total_seconds()) if lag else None,
+        "leaflets": held.leaflets.get(cursor.source, 0),
+        "rejected": held.rejected.get(cursor.source, 0),
+        "cursor": cursor.value[:40] if cursor.value else None,
+        "error": cursor.error,
+    }
+
+
+def _print_json(told: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,230 @@
+"""Pulls all sources at once and settles what they gave: the whole of a sync.
+
+    source.pages -> Change -> PdfReader / text_of -> Leaflet -> Writer -> Receipt -> cursor
+
+One thread a source, at most `max_in_flight` requests of it at a time, a few threads that read texts for all. What one source does, slow,
+down or wrong, is its own outcome and nobody else's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, astuple, dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from opensearchpy.exceptions import OpenSearchException
+
+from indexer.cursors import Cursor, Cursors
+from indexer.pdf import PdfReader, UnreadablePdf
+from indexer.rejected import Rejected, RejectedLeaflets, of_change, of_unreadable
+from indexer.sources.base import Page, Source, SourceError
+from indexer.write import Batch, Receipt, Writer
+from leaflets import Change, Leaflet, Unreadable, Withdrawal
+from leaflets.reading import NotALeaflet, leaflet
+from leaflets.text import Undecodable, text_of
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of a source's leaflets, in leaflets."""
+
+    written: int = 0
+    unchanged: int = 0
+    older: int = 0
+    withdrawn: int = 0
+    rejected: int = 0
+    later: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one source's pull went. `outcome` is done, waiting (some leaflets could not be settled yet) or failed.
+
+    `seconds` passed in all; the ERP was busy answering for `asking_seconds`, which is more where it answered several at a time.
+    """
+
+    source: str
+    outcome: str
+    counts: Counts
+    pages: int
+    seconds: float
+    asking_seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where a pull puts what it settled."""
+
+    writer: Writer
+    cursors: Cursors
+    rejected: RejectedLeaflets
+
+
+def sync(
+    sources: Sequence[Source],
+    stores: Stores,
+    pdfs: PdfReader,
+    *,
+    full: bool = False,
+    done: Callable[[Outcome], None] = lambda _: None,
+) -> tuple[Outcome, ...]:
+    """Pulls every source, in parallel, and gives their outcomes in the order of the sources; `done` hears of each as it ends."""
+    with (
+        ThreadPoolExecutor(max_workers=max(1, len(sources)), thread_name_prefix="source") as pullers,
+        ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix="reader") as readers,
+    ):
+
+        def pulled(source: Source) -> Outcome:
+            outcome = _pulled(source, stores, pdfs, readers, full=full)
+            done(outcome)
+            return outcome
+
+        return tuple(pullers.map(pulled, sources))
+
+
+def _pulled(source: Source, stores: Stores, pdfs: PdfReader, readers: ThreadPoolExecutor, *, full: bool) -> Outcome:
+    """One source's pull. Whatever goes wrong in it is told in its outcome."""
+    pull = _Pull(source, stores, pdfs, readers)
+    started = time.monotonic()
+    try:
+        pull.run(full=full)
+    except SourceError as error:
+        log.warning("source failed", extra={"source": source.name, "error": str(error)})
+        return pull.outcome("failed", started, str(error))
+    except OpenSearchException as error:
+        log.error("index failed", extra={"source": source.name, "error": type(error).__name__})  # its text may quote leaflets
+        return pull.outcome("failed", started, f"OpenSearch did not take the leaflets ({type(error).__name__}); the cursor stays")
+    if pull.counts.later:
+        return pull.outcome("waiting", started, f"{pull.counts.later} leaflets wait: OpenSearch was too busy; the cursor stays")
+    return pull.outcome("done", started)
+
+
+def read_change(source: str, change: Change, pdfs: PdfReader) -> Leaflet | str:
+    """The leaflet of a change, or why it is none."""
+    try:
+        texts = tuple(pdfs.text(c.body) if c.media_type == "application/pdf" else text_of(c) for c in change.contents)
+        return leaflet(source, change, texts)
+    except (NotALeaflet, Undecodable, UnreadablePdf) as error:
+        return str(error)
+
+
+class _Pull:
+    """One source's pull as it goes on."""
+
+    def __init__(self, source: Source, stores: Stores, pdfs: PdfReader, readers: ThreadPoolExecutor) -> None:
+        self.source = source
+        self.stores = stores
+        self.pdfs = pdfs
+        self.readers = readers
+        self.counts = Counts()
+        self.pages = 0
+        self.known_rejects: dict[str, str] = {}
+        self.asked: list[float] = []
+
+    def run(self, *, full: bool) -> None:
+        """Pulls, writes and moves the cursor behind what is settled."""
+        began = datetime.now(UTC)
+        started = time.monotonic()
+        cursor = self.stores.cursors.read(self.source.name)
+        cursor = self.stores.cursors.move(replace(cursor, attempted_at=began, outcome="running", error=""))
+        try:
+            self.known_rejects = self.stores.rejected.reasons(self.source.name)
+            cursor = self._settle_pages(cursor, None if full else cursor.value)
+        except SourceError as error:
+            self.stores.cursors.move(self._ended(cursor, started, outcome="failed", error=str(error)))
+            raise
+        if self.counts.later:
+            self.stores.cursors.move(self._ended(cursor, started, outcome="waiting", error="OpenSearch was too busy for some leaflets"))
+            return
+        self.stores.cursors.move(replace(self._ended(cursor, started, outcome="done", error=""), synced_at=began))
+
+    def _settle_pages(self, cursor: Cursor, since: str | None) -> Cursor:
+        """Every page read, written and passed by the cursor, as far as all before it is settled."""
+        places = self.source.max_in_flight
+        with ThreadPoolExecutor(max_workers=places, thread_name_prefix=f"ask-{self.source.name}") as askers:
+
+            def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+                return self._ahead(askers, places, calls)
+
+            for page in self.source.pages(since, ahead):
+                self.pages += 1
+                self.counts += self._settled(page)
+                if page.cursor is not None and page.cursor != cursor.value and not self.counts.later:
+                    cursor = self.stores.cursors.move(replace(cursor, value=page.cursor))
+        return cursor
+
+    def _ahead(self, askers: ThreadPoolExecutor, places: int, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+        """See `Ahead`: as many calls wait as run, so that a place never stands empty, and no more, so that memory is bounded."""
+        pending = iter(calls)
+        waiting: deque[Future[T]] = deque()
+        try:
+            for call in itertools.islice(pending, places):
+                waiting.append(askers.submit(self._timed, call))
+            while waiting:
+                result = waiting.popleft().result()
+                for call in itertools.islice(pending, 1):
+                    waiting.append(askers.submit(self._timed, call))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _timed(self, call: Callable[[], T]) -> T:
+        started = time.monotonic()
+        try:
+            return call()
+        finally:
+            self.asked.append(time.monotonic() - started)
+
+    def _settled(self, page: Page) -> Counts:
+        """A page's changes read, written or kept as rejected."""
+        changes = {c.source_id: c for c in page.changes if isinstance(c, Change)}
+        refused = [of_unreadable(self.source.name, u) for u in page.changes if isinstance(u, Unreadable)]
+        leaflets = []
+        for change, read in zip(changes.values(), self.readers.map(self._read, changes.values()), strict=True):
+            if isinstance(read, Leaflet):
+                leaflets.append(read)
+            else:
+                refused.append(of_change(self.source.name, change, read))
+        withdrawals = tuple(w for w in page.changes if isinstance(w, Withdrawal))
+        receipt = self.stores.writer.write(Batch(self.source.name, tuple(leaflets), withdrawals))
+        refused += [of_change(self.source.name, changes[r.source_id], r.reason) for r in receipt.rejected]
+        self._keep(refused)
+        self._forget(receipt)
+        return Counts(receipt.written, receipt.unchanged, receipt.older, receipt.withdrawn, len(refused), len(receipt.later))
+
+    def _read(self, change: Change) -> Leaflet | str:
+        return read_change(self.source.name, change, self.pdfs)
+
+    def _keep(self, refused: list[Rejected]) -> None:
+        """Keeps the rejected, but for those that stand there already, word for word."""
+        new = [one for one in refused if self.known_rejects.get(one.source_id) != f"{one.version} {one.reason}"]
+        self.stores.rejected.keep(new)
+        self.known_rejects |= {one.source_id: f"{one.version} {one.reason}" for one in new}
+
+    def _forget(self, receipt: Receipt) -> None:
+        mended = receipt.settled & self.known_rejects.keys()
+        self.stores.rejected.forget(self.source.name, mended)
+        for source_id in mended:
+            del self.known_rejects[source_id]
+
+    def _ended(self, cursor: Cursor, started: float, *, outcome: str, error: str) -> Cursor:
+        return replace(cursor, outcome=outcome, error=error, counts=asdict(self.counts), seconds=round(time.monotonic() - started, 3))
+
+    def outcome(self, outcome: str, started: float, error: str = "") -> Outcome:
+        """What is told of this pull."""
+        return Outcome(self.source.name, outcome, self.counts, self.pages, time.monotonic() - started, sum(self.asked), error)

@@ -1,0 +1,79 @@
+"""What the indexer asks of every ERP, whatever its wire.
+
+    source.pages(since, ahead)  ->  Page, Page, Page ...      each: changes, withdrawals, unreadable records
+
+A source turns its ERP's records into :class:`leaflets.Change`, and nothing of the ERP's shape leaves its module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from leaflets import Change, Unreadable, Withdrawal
+
+T = TypeVar("T")
+
+
+class SourceError(Exception):
+    """A source could not be read; the text says what was wrong and what to do."""
+
+
+class SourceDown(SourceError):
+    """The ERP did not answer, or not in time: try this source again on the next round."""
+
+
+class SourceRefused(SourceError):
+    """The ERP turned our credentials or our question down: a person must mend the configuration."""
+
+
+class SourceChanged(SourceError):
+    """The ERP's answer has another shape than agreed: a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a source's changes.
+
+    `cursor` is where the next run may start once this page and all pages before it are settled; None where that place is not known.
+    """
+
+    changes: tuple[Change | Withdrawal | Unreadable, ...]
+    cursor: str | None = None
+
+
+class Ahead(Protocol):
+    """Runs calls with at most the source's `max_in_flight` at a time and gives their results in the order of the calls.
+
+    It takes calls from the iterable only as places become free, so the iterable may be endless: stop reading to stop asking. The
+    first call that raises raises here, in its turn.
+    """
+
+    def __call__(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]: ...
+
+
+class Source(Protocol):
+    """One configured ERP."""
+
+    @property
+    def name(self) -> str:
+        """The name below [sources.] in sources.toml."""
+
+    @property
+    def every(self) -> timedelta | None:
+        """How often to pull it; None: as SYNC_EVERY says."""
+
+    @property
+    def max_in_flight(self) -> int:
+        """How many requests the ERP may have to answer at once."""
+
+    def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
+        """What changed since the cursor `since` (None: everything), page by page.
+
+        Raises SourceDown, SourceRefused or SourceChanged; pages given before the error stay good.
+        """
+
+    def check(self) -> str:
+        """Reaches the ERP, changes nothing, and says in a few words what answered; raises as `pages` does."""

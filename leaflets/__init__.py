@@ -1,0 +1,25 @@
+"""Leaflets: text to sections, names, doses. Pure: no I/O, imports nothing of ours."""
+
+from leaflets.leaflet import (
+    Audience,
+    Change,
+    Content,
+    Facts,
+    Leaflet,
+    Passage,
+    Section,
+    Unreadable,
+    Withdrawal,
+)
+
+__all__ = [
+    "Audience",
+    "Change",
+    "Content",
+    "Facts",
+    "Leaflet",
+    "Passage",
+    "Section",
+    "Unreadable",
+    "Withdrawal",
+]

@@ -1,0 +1,151 @@
+"""What the indexer and the search both mean by a leaflet (bula).
+
+An ERP's record becomes a :class:`Change`; its :class:`Content` becomes text, the text becomes :class:`Passage` s, and all of it a
+:class:`Leaflet`. Everything here is frozen and knows nothing of networks or disks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Audience(StrEnum):
+    """For whom a leaflet is written: VP (patient) or VPS (professional)."""
+
+    PATIENT = "patient"
+    PROFESSIONAL = "professional"
+    UNKNOWN = "unknown"
+
+
+class Section(StrEnum):
+    """The closed set of sections, of both audiences (RDC 47/2009, annexes I and II)."""
+
+    INDICATIONS = "indications"
+    MECHANISM = "mechanism"
+    CONTRAINDICATIONS = "contraindications"
+    WARNINGS = "warnings"
+    INTERACTIONS = "interactions"
+    STORAGE = "storage"
+    POSOLOGY = "posology"
+    MISSED_DOSE = "missed_dose"
+    ADVERSE_REACTIONS = "adverse_reactions"
+    OVERDOSE = "overdose"
+    EFFICACY = "efficacy"
+    PHARMACOLOGY = "pharmacology"
+    IDENTIFICATION = "identification"
+    COMPOSITION = "composition"
+    LEGAL = "legal"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One section of one leaflet: its heading as printed and its text, paragraphs separated by newlines."""
+
+    section: Section
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a leaflet as an ERP sent them.
+
+    `media_type` is one of text/plain, text/html, application/rtf, application/pdf, without parameters; `charset` is what the sender
+    declared, if anything. `section` is set where the ERP keeps each section in a field of its own.
+    """
+
+    body: bytes
+    media_type: str
+    charset: str | None = None
+    section: Section | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the ERP says of the product beside the leaflet's text; whatever it leaves out is read from the text."""
+
+    name: str = ""
+    active_ingredients: tuple[str, ...] = ()
+    laboratory: str = ""
+    registration: str = ""
+    eans: tuple[str, ...] = ()
+    audience: Audience | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A leaflet as it now stands in its ERP. `version` grows with every edit there: microseconds since 1970 of `updated_at`."""
+
+    source_id: str
+    updated_at: datetime
+    version: int
+    facts: Facts
+    contents: tuple[Content, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A leaflet that its ERP says is gone. `audience` is None where the ERP withdrew the product, whatever its audiences."""
+
+    source_id: str
+    version: int
+    audience: Audience | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that could not become a leaflet: why, in words for the person who mends the ERP, and what was sent."""
+
+    source_id: str
+    version: int
+    reason: str
+    original: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaflet:
+    """One leaflet, ready to be indexed.
+
+    `doses` are canonical ("500mg", "0.5mg"); `history` is the change-history table, kept apart from the sections because it quotes
+    their titles; `text` is the whole original text, from which the index can be rebuilt without asking the ERP.
+    """
+
+    source: str
+    source_id: str
+    audience: Audience
+    name: str
+    active_ingredients: tuple[str, ...]
+    laboratory: str
+    registration: str
+    eans: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    doses: tuple[str, ...]
+    history: str
+    text: str
+    facts: Facts
+    updated_at: datetime
+    version: int
+
+    @property
+    def id(self) -> str:
+        """The leaflet's id everywhere: `source:source_id:audience`."""
+        return f"{self.source}:{self.source_id}:{self.audience}"
+
+    @property
+    def content_hash(self) -> str:
+        """Equal for two readings of an unchanged leaflet: all that is shown, without the times the ERP put on it."""
+        told = [
+            self.name,
+            self.active_ingredients,
+            self.laboratory,
+            self.registration,
+            self.eans,
+            [(p.section, p.title, p.text) for p in self.passages],
+            self.history,
+        ]
+        return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()[:32]

@@ -1,0 +1,126 @@
+"""Names of drugs as people write and hear them: folded, without their salt, and by sound.
+
+Two spellings are one name when their :func:`fold` is equal; they may be one name badly heard when a :func:`phonetic_keys` is equal.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_NOT_A_WORD = re.compile(r"[^a-z0-9%]+")
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents and marks such as ®: "Losartana Potássica®" -> "losartana potassica"."""
+    plain = unicodedata.normalize("NFKD", text.replace("®", " ").replace("™", " "))
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The folded words of a name or question, without punctuation: "AAS, 100 mg" -> aas, 100, mg."""
+    return tuple(w for w in _NOT_A_WORD.split(fold(text)) if w)
+
+
+def key(name: str) -> str:
+    """What two spellings of one name share: its folded words, one blank apart."""
+    return " ".join(words(name))
+
+
+# Anions that stand before a substance without making it another drug ("cloridrato de metformina" is metformin).
+_ANIONS = frozenset(
+    """acetato axetil benzenossulfonato benzoato besilato bitartarato bromidrato brometo butilbrometo ciclamato citrato cloreto cloridrato decanoato dicloridrato difosfato dimaleato dinitrato dipropionato embonato
+    enantato esilato estearato estolato etilsuccinato fosfato fumarato furoato gliconato gluconato hemifumarato hemissuccinato
+    hemitartarato hidrobrometo hidrogenotartarato iodeto isetionato lactato malato maleato mesilato monocloridrato mononitrato mucato
+    napsilato nitrato orotato oxalato palmitato pamoato pivalato propionato sacarato salicilato succinato sulfato tartarato tosilato
+    trifenatato undecilato valerato xinafoato""".split()
+)
+# Where the cation is all there is, the anion is part of the drug: "carbonato de cálcio", "sulfato ferroso", "cloreto de sódio".
+_CATIONS = frozenset("aluminio amonio bario bismuto calcio cobre ferro litio magnesio manganes potassio prata selenio sodio zinco".split())
+_MINERALS = frozenset("acetato bicarbonato carbonato citrato cloreto fluoreto fosfato gluconato hidroxido iodeto oxido sulfato".split())
+# Cations, water and bases that stand after a substance. Esters and prodrugs ("axetila", "alafenamida", "mofetila", "benzatina") are
+# not here: their dose or use is another.
+_AFTER = frozenset(
+    """anidra anidro arginina base calcica calcico di diidratada diidratado dihidratada dihidratado dissodica dissodico hemi
+    hemiidratada hemiidratado hemissulfato hidratada hidratado lisina magnesica magnesico meglumina mono monohidratada monohidratado
+    monoidratada monoidratado monossodica monossodico olamina potassica potassico sesqui sesquiidratada sesquiidratado sodica sodico
+    tri triidratada triidratado trihidratada trihidratado trometamina trometamol""".split()
+)
+_OF = frozenset({"de", "do", "da"})
+
+
+def ingredient(name: str) -> str:
+    """The substance without its salt or water: "cloridrato de metformina" -> "metformina", "dipirona monoidratada" -> "dipirona".
+
+    Left alone where nothing would stay, where the salt is the drug ("carbonato de cálcio") and where the form decides the use
+    ("benzilpenicilina benzatina"). Source of the salts: the ingredients of the products registered with ANVISA.
+    """
+    parts = list(words(name))
+    if parts and parts[0] in _ANIONS:
+        of = next((i for i, part in enumerate(parts) if part in _OF), len(parts))
+        between = parts[1:of]
+        if parts[of + 1 :] and parts[of + 1] not in _CATIONS and all(part in _AFTER for part in between):
+            parts = parts[of + 1 :]
+    if parts and parts[0] in _MINERALS:
+        return " ".join(parts)
+    if len(parts) > 2 and parts[-2] in _OF and parts[-1] in _CATIONS:
+        parts = parts[:-2]
+    while len(parts) > 1 and parts[-1] in _AFTER:
+        parts = parts[:-1]
+    return " ".join(parts)
+
+
+_BETWEEN_INGREDIENTS = re.compile(r"\s*(?:\+|;|/|\se\s(?=\w{5}))\s*")
+
+
+def ingredients(text: str) -> tuple[str, ...]:
+    """A product's substances from a line such as "amoxicilina tri-hidratada + clavulanato de potássio", in their order."""
+    found = (" ".join(part.split()) for part in _BETWEEN_INGREDIENTS.split(text))
+    return tuple(dict.fromkeys(part for part in found if part))
+
+
+# In this order. Each rule is what a Brazilian ear does to a drug's name; measured on 1,395 names: no two different drugs collide.
+_SOUNDS = (
+    (re.compile(r"ph"), "f"),
+    (re.compile(r"th"), "t"),
+    (re.compile(r"rh"), "r"),
+    (re.compile(r"y"), "i"),
+    (re.compile(r"w"), "v"),
+    (re.compile(r"qu(?=[ei])"), "c~"),
+    (re.compile(r"qu"), "c"),
+    (re.compile(r"k"), "c~"),
+    (re.compile(r"sch|ch|sh"), "x"),
+    (re.compile(r"sc(?=[ei])"), "s"),
+    (re.compile(r"xc(?=[ei])"), "s"),
+    (re.compile(r"c(?=[ei])"), "s"),
+    (re.compile(r"gu(?=[ei])"), "g~"),
+    (re.compile(r"g(?=[ei])"), "j"),
+    (re.compile(r"~"), ""),
+    (re.compile(r"z"), "s"),
+    (re.compile(r"h"), ""),
+    (re.compile(r"n(?=[pb])"), "m"),
+    (re.compile(r"(.)\1+"), r"\1"),
+    (re.compile(r"l(?=[^aeiou]|$)"), "u"),
+    (re.compile(r"m$"), "n"),
+    (re.compile(r"[cp](?=[ts])"), ""),
+    (re.compile(r"(?<=.{3})[eo]$"), ""),
+)
+_DOSE_LIKE = re.compile(r"\d")
+
+
+def phonetic_keys(word: str) -> tuple[str, ...]:
+    """How one word may sound to a Brazilian ear; equal for "ciprofloxacino" and "siprofloxassino".
+
+    Two keys where an x may be said "cs" ("fluoxetina", "fluocsetina"). Empty for words with digits and words under four letters,
+    where a sound says too little.
+    """
+    folded = "".join(words(word))
+    if len(folded) < 4 or _DOSE_LIKE.search(folded):
+        return ()
+    return tuple(dict.fromkeys((_sound(folded), _sound(folded.replace("x", "cs").replace("cç", "cs")))))
+
+
+def _sound(folded: str) -> str:
+    for pattern, heard in _SOUNDS:
+        folded = pattern.sub(heard, folded)
+    return folded

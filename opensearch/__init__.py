@@ -1,0 +1,1 @@
+"""The index: settings and mapping, synonyms, generations, client and the embedded server."""

@@ -1,0 +1,78 @@
+"""A leaflet as the index holds it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from leaflets import Leaflet
+from leaflets.names import ingredient, key, phonetic_keys, words
+
+
+def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
+    """The document of a leaflet, ready for `_bulk`."""
+    keys = ingredient_keys(leaflet.active_ingredients)
+    named = (leaflet.name, *leaflet.active_ingredients)
+    return {
+        "source": leaflet.source,
+        "source_id": leaflet.source_id,
+        "audience": str(leaflet.audience),
+        "product": product(leaflet),
+        "name": leaflet.name,
+        "name_key": key(leaflet.name),
+        "active_ingredients": list(leaflet.active_ingredients),
+        "ingredient_keys": keys,
+        "ingredient_count": min(len(keys), 100),
+        "sounds": sorted({sound for name in named for word in words(name) for sound in phonetic_keys(word)}),
+        "laboratory": leaflet.laboratory,
+        "registration": leaflet.registration,
+        "eans": list(leaflet.eans),
+        "doses": list(leaflet.doses),
+        "sections": {str(p.section): p.text for p in leaflet.passages},
+        "titles": {str(p.section): p.title for p in leaflet.passages},
+        "section_hashes": {str(p.section): _told(p.text) for p in leaflet.passages},
+        "history": leaflet.history,
+        "original": {"text": leaflet.text, "facts": asdict(leaflet.facts)},
+        "updated_at": _time(leaflet.updated_at),
+        "indexed_at": _time(indexed_at),
+        "withdrawn": False,
+        "content_hash": leaflet.content_hash,
+    }
+
+
+def tombstone(source: str, source_id: str, audience: str, *, indexed_at: datetime) -> dict[str, object]:
+    """What stands where a withdrawn leaflet stood, so that a late older version cannot bring it back."""
+    return {
+        "source": source,
+        "source_id": source_id,
+        "audience": audience,
+        "withdrawn": True,
+        "indexed_at": _time(indexed_at),
+        "content_hash": "",
+    }
+
+
+def ingredient_keys(active_ingredients: tuple[str, ...]) -> list[str]:
+    """The substances without their salts, folded, each once."""
+    return list(dict.fromkeys(ingredient(name) for name in active_ingredients if ingredient(name)))
+
+
+def product(leaflet: Leaflet) -> str:
+    """What leaflets of one product share in whatever ERP: registration, else EAN, else name and laboratory; and the audience."""
+    if len(leaflet.registration) in {9, 13}:
+        identity = f"registration {leaflet.registration[:9]}"
+    elif leaflet.eans:
+        identity = f"ean {min(leaflet.eans)}"
+    else:
+        identity = f"name {key(leaflet.name)} of {key(leaflet.laboratory)}"
+    return f"{identity} for {leaflet.audience}"
+
+
+def _told(text: str) -> str:
+    """Equal for two sections that say the same, whatever their spacing and capitals."""
+    return hashlib.sha256(key(text).encode()).hexdigest()[:16]
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

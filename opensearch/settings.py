@@ -1,0 +1,63 @@
+"""What both processes read from the environment, once, at start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, FilePath, ValidationError
+from pydantic.functional_validators import AfterValidator, BeforeValidator
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: object) -> timedelta:
+    """A time span such as "90s", "15m", "1h" or "7d"; raises ValueError saying so."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", str(text).strip())
+    if not found or not float(found[1]):
+        message = f"{text!r} is not a time span: write a number and s, m, h or d, such as 90s, 15m or 1h"
+        raise ValueError(message)
+    return timedelta(**{_UNITS[found[2]]: float(found[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+# Checked as a URL, kept as it was written.
+HttpUrl = Annotated[str, AfterValidator(lambda value: str(AnyHttpUrl(value)).rstrip("/"))]
+
+
+class WrongSettings(Exception):
+    """The environment holds a value that cannot be used; nothing was started. Mend the variables named in the text."""
+
+
+class CommonSettings(BaseModel):
+    """Each field is the environment variable of its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    opensearch_url: HttpUrl = Field("http://127.0.0.1:9230", description="where OpenSearch answers", examples=["https://search:9200"])
+    opensearch_ca_cert: FilePath | None = Field(None, description="CA certificate of OpenSearch", examples=["/etc/ssl/search-ca.pem"])
+    sync_every: Duration = Field(timedelta(hours=1), description="how often each source is pulled", examples=["30m"])
+    log_format: Literal["console", "json"] = Field("console", description="console or json", examples=["json"])
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged", examples=["WARNING"])
+
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def read(kind: type[S], environ: Mapping[str, str]) -> S:
+    """The settings of a process; raises WrongSettings naming every wrong variable, with an example. An empty variable is an unset one."""
+    given = {name: environ[name.upper()] for name in kind.model_fields if environ.get(name.upper())}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        faults = [_fault(kind, str(fault["loc"][0]), str(fault["msg"])) for fault in error.errors(include_input=False, include_url=False)]
+        raise WrongSettings("; ".join(faults)) from None
+
+
+def _fault(kind: type[CommonSettings], name: str, message: str) -> str:
+    field = kind.model_fields[name]
+    example = (field.examples or [field.default])[0]
+    return f"{name.upper()} ({field.description}): {message}; for example {name.upper()}={example}"

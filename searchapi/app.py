@@ -1,0 +1,60 @@
+"""Puts searchapi together."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, g, request
+
+from opensearch.client import connect
+from opensearch.generations import Indices
+from opensearch.synonyms import Synonyms, synonyms
+from searchapi import cache, errors, routes
+from searchapi.answers import Answers
+from searchapi.metrics import Metrics
+from searchapi.settings import Settings
+from searchapi.state import IndexState
+
+# Nothing from elsewhere, nothing inline, no referrer: what is asked here stays here.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(settings: Settings, *, indices: Indices | None = None, cache_prefix: str = "bulario") -> Flask:
+    """The WSGI application; starts looking at the index in the background. Tests give an alias and a prefix of their own."""
+    indices = indices or Indices()
+    known: Synonyms = synonyms()
+    client = connect(settings.opensearch_url, ca_cert=str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None)
+    state = IndexState(client, indices, known, stale_after=2 * settings.sync_every)
+    desk = routes.Desk(Answers(client, indices), state, cache.AnswerCache(cache.connect(settings.redis_url), cache_prefix), Metrics())
+    app = Flask("searchapi", static_folder=None)
+    app.extensions["desk"] = desk
+    app.register_blueprint(routes.api(desk))
+    app.register_blueprint(routes.page(desk))
+    errors.register(app, settings.opensearch_url)
+    _observe(app, desk.metrics)
+    state.start()
+    return app
+
+
+def _observe(app: Flask, metrics: Metrics) -> None:
+    """Times each request and puts the safety headers on each answer."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.endpoint == "page.static":
+            response.headers["Cache-Control"] = "public, max-age=3600"
+        route = request.url_rule.rule if request.url_rule else "none"
+        metrics.seconds.labels(route, str(response.status_code)).observe(time.perf_counter() - g.began)
+        return response

@@ -1,0 +1,133 @@
+"""Answers as the JSON that INTERFACE promises. Pure; the page is rendered from the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leaflets import Section
+from searchapi.answers import Answer, Facet, Highlight, Hit, WholeLeaflet
+from searchapi.query import Filters, Window
+from searchapi.state import Freshness, Snapshot, SourceFreshness
+from searchapi.understand import Suggestion, Understanding
+
+Json = dict[str, object]
+
+
+def search(answer: Answer, filters: Filters, window: Window) -> Json:
+    """What is the same for everyone who asks this, and so is kept in the cache: all but the question's text and the freshness."""
+    return {
+        "query": _query(answer.meant, filters),
+        "results": [hit(h) for h in answer.hits],
+        "total": answer.total,
+        "page": window.page,
+        "size": window.size,
+        "suggestions": suggestions(answer.meant.suggestions),
+        "lookalikes": [],
+        "facets": {name: _facet(values) for name, values in answer.facets.items()},
+    }
+
+
+def _query(meant: Understanding, filters: Filters) -> Json:
+    section = filters.section or meant.section
+    return {
+        "drug": {"name": meant.drug.name, "by": str(meant.drug.by)} if meant.drug else None,
+        "section": str(section) if section else None,
+        "doses": list(meant.doses),
+    }
+
+
+def hit(found: Hit) -> Json:
+    """One result."""
+    return {
+        "id": found.id,
+        "name": found.name,
+        "active_ingredients": list(found.active_ingredients),
+        "laboratory": found.laboratory,
+        "registration": registration(found.registration),
+        "audience": found.audience,
+        "source": found.source,
+        "updated_at": found.updated_at,
+        "score": found.score,
+        "highlights": [_highlight(h) for h in found.highlights],
+        "also_in": [{"id": other.id, "source": other.source, "differs": list(other.differs)} for other in found.also_in],
+    }
+
+
+def leaflet(found: WholeLeaflet) -> Json:
+    """A whole leaflet by section."""
+    whole = hit(found.hit)
+    for of_a_result in ("score", "highlights", "also_in"):
+        del whole[of_a_result]
+    return whole | {"doses": list(found.doses), "sections": [_highlight(s) for s in found.sections], "history": found.history}
+
+
+def suggestions(found: Sequence[Suggestion]) -> list[Json]:
+    """Names that may have been meant, best first."""
+    return [{"name": s.name, "why": str(s.why), "query": s.query} for s in found]
+
+
+def freshness(snapshot: Snapshot) -> Json:
+    """How fresh the index is, by its stalest source."""
+    fresh = snapshot.freshness
+    oldest = fresh.oldest
+    return {
+        "generation": snapshot.names.generation,
+        "oldest": {"source": oldest.source, "synced_at": _time(oldest)} if oldest else None,
+        "stale": any(fresh.stale(source) for source in fresh.sources),
+    }
+
+
+def sources(fresh: Freshness) -> Json:
+    """Each source's freshness."""
+    return {
+        "sources": [
+            {
+                "source": source.source,
+                "outcome": source.outcome,
+                "synced_at": _time(source),
+                "leaflets": source.leaflets,
+                "stale": fresh.stale(source),
+            }
+            for source in fresh.sources
+        ]
+    }
+
+
+def registration(digits: str) -> str:
+    """A registration as the boxes print it: 9 digits 1.0000.0000, 13 digits 1.0000.0000.000-0."""
+    parts = [digits[:1], digits[1:5], digits[5:9]] + ([f"{digits[9:12]}-{digits[12:]}"] if len(digits) == 13 else [])  # noqa: PLR2004
+    return ".".join(part for part in parts if part)
+
+
+def _highlight(found: Highlight) -> Json:
+    return {"section": str(found.section), "title": found.title or _TITLES[found.section], "html": found.html}
+
+
+def _facet(values: Sequence[Facet]) -> list[Json]:
+    return [{"value": value.value, "count": value.count} for value in values]
+
+
+def _time(source: SourceFreshness) -> str | None:
+    return source.synced_at.isoformat(timespec="seconds").replace("+00:00", "Z") if source.synced_at else None
+
+
+# For a section whose leaflet printed no heading.
+_TITLES = {
+    Section.INDICATIONS: "Indicações",
+    Section.MECHANISM: "Como funciona",
+    Section.CONTRAINDICATIONS: "Contraindicações",
+    Section.WARNINGS: "Advertências e precauções",
+    Section.INTERACTIONS: "Interações medicamentosas",
+    Section.STORAGE: "Armazenamento",
+    Section.POSOLOGY: "Posologia e modo de usar",
+    Section.MISSED_DOSE: "Esquecimento de dose",
+    Section.ADVERSE_REACTIONS: "Reações adversas",
+    Section.OVERDOSE: "Superdose",
+    Section.EFFICACY: "Resultados de eficácia",
+    Section.PHARMACOLOGY: "Características farmacológicas",
+    Section.IDENTIFICATION: "Identificação do medicamento",
+    Section.COMPOSITION: "Composição",
+    Section.LEGAL: "Dizeres legais",
+    Section.OTHER: "Outras informações",
+}
+SECTION_NAMES = {str(section): name for section, name in _TITLES.items()}

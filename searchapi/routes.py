@@ -1,0 +1,167 @@
+"""What answers at each address: checks the parameters, asks, presents. Nothing is decided here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from flask import Blueprint, Response, abort, render_template, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from searchapi import params, present
+from searchapi.answers import Answers
+from searchapi.cache import AnswerCache
+from searchapi.metrics import Metrics
+from searchapi.params import BadParameter, Question
+from searchapi.present import Json
+from searchapi.state import IndexState
+from searchapi.understand import typed
+
+OPENAPI = Path(__file__).with_name("openapi.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that answering takes, built once by `create_app`."""
+
+    answers: Answers
+    state: IndexState
+    cache: AnswerCache
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A search's answer, and whether the cache had it."""
+
+    body: Json
+    hit: bool
+
+
+def api(desk: Desk) -> Blueprint:
+    """The JSON API and the addresses of operations."""
+    routes = Blueprint("api", __name__)
+
+    @routes.get("/v1/search")
+    def search() -> Response:
+        told = _told(desk, params.search(request.args))
+        response = _json(told.body)
+        response.headers["Cache-Status"] = "searchapi; hit" if told.hit else "searchapi; fwd=miss"
+        return response
+
+    @routes.get("/v1/suggest")
+    def suggest() -> Response:
+        params.known(request.args, ("q",))
+        text = params.question(request.args)
+        found = typed(text, desk.state.snapshot().names)
+        return _json({"query": {"text": text}, "suggestions": present.suggestions(found)})
+
+    @routes.get("/v1/leaflets/<path:leaflet_id>")
+    def leaflet(leaflet_id: str) -> Response:
+        params.known(request.args, ("q",))
+        return _json(_leaflet(desk, leaflet_id, request.args))
+
+    @routes.get("/v1/sources")
+    def sources() -> Response:
+        params.known(request.args, ())
+        return _json(present.sources(desk.state.snapshot().freshness))
+
+    @routes.get("/livez")
+    def livez() -> Response:
+        return _json({"status": "alive"})
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        snapshot = desk.state.snapshot()
+        desk.answers.client.cluster.health(params={"request_timeout": 2})
+        return _json({"status": "ready", "generation": snapshot.names.generation, "redis": "up" if desk.cache.answers() else "away"})
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        for source in desk.state.snapshot().freshness.sources:
+            desk.metrics.leaflets.labels(source.source).set(source.leaflets)
+            if source.synced_at:
+                desk.metrics.synced.labels(source.source).set(source.synced_at.timestamp())
+        return Response(generate_latest(desk.metrics.registry), content_type=CONTENT_TYPE_LATEST)
+
+    @routes.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(OPENAPI.read_bytes(), mimetype="application/json")
+
+    return routes
+
+
+def page(desk: Desk) -> Blueprint:
+    """The SAC page."""
+    routes = Blueprint("page", __name__, template_folder="page/templates", static_folder="page/static", static_url_path="/static")
+
+    @routes.get("/")
+    def search() -> str:
+        given = {name: value for name, value in request.args.items() if name != "fragment"}
+        template = "results.html" if request.args.get("fragment") else "search.html"
+        answer, problem = None, None
+        if params.tidy(given.get("q", "")):
+            try:
+                answer = _told(desk, params.search(given)).body
+            except BadParameter as error:
+                problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
+        filters = {name: params.tidy(given.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
+        return render_template(
+            template,
+            q=params.tidy(given.get("q", "")),
+            answer=answer,
+            filters=filters,
+            problem=problem,
+            section_names=present.SECTION_NAMES,
+        )
+
+    @routes.get("/leaflets/<path:leaflet_id>")
+    def leaflet(leaflet_id: str) -> str:
+        found = _leaflet(desk, leaflet_id, request.args)
+        return render_template(
+            "leaflet.html", leaflet=found, q=params.tidy(request.args.get("q", "")), section_names=present.SECTION_NAMES
+        )
+
+    return routes
+
+
+_PAGE_PROBLEMS = {"q": f"Escreva o nome do medicamento e o que quer saber, em até {params.LONGEST_QUESTION} caracteres."}
+
+
+def _told(desk: Desk, question: Question) -> Told:
+    """The answer of a question, from the cache where it is there."""
+    snapshot = desk.state.snapshot()
+    key = desk.cache.key(question, snapshot.names.stamp)
+    kept = desk.cache.get(key)
+    desk.metrics.cache.labels("hit" if kept else "miss").inc()
+    body = json.loads(kept) if kept else _answer(desk, question, key)
+    body["query"] = {"text": question.text, **body["query"]}
+    return Told({**body, "freshness": present.freshness(snapshot)}, hit=kept is not None)
+
+
+def _answer(desk: Desk, question: Question, key: str) -> Json:
+    snapshot = desk.state.snapshot()
+    meant = desk.answers.understanding(question.text, snapshot)
+    answer = desk.answers.search(meant, question.filters, question.window)
+    desk.metrics.outcomes.labels("suggested" if meant.suggestions else "found" if answer.hits else "nothing").inc()
+    body = present.search(answer, question.filters, question.window)
+    desk.cache.keep(key, json.dumps(body, ensure_ascii=False).encode())
+    return body
+
+
+def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
+    text = params.tidy(given.get("q", ""))[: params.LONGEST_QUESTION]
+    meant = desk.answers.understanding(text, desk.state.snapshot()) if text else None
+    found = desk.answers.leaflet(leaflet_id, meant)
+    if found is None:
+        abort(HTTPStatus.NOT_FOUND, description="there is no leaflet of this id: it may have been withdrawn; search for its name")
+    return present.leaflet(found)
+
+
+def _json(body: Json) -> Response:
+    response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
+    response.add_etag()
+    return response.make_conditional(request)

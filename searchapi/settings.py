@@ -1,0 +1,26 @@
+"""What searchapi reads from the environment, once, at start."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from opensearch.settings import CommonSettings, Port
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        message = "must begin with redis://, rediss:// or unix://"
+        raise ValueError(message)
+    return value
+
+
+class Settings(CommonSettings):
+    """searchapi's settings; each field is the environment variable of its name in capitals."""
+
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "redis://127.0.0.1:6390/0", description="where Redis answers; only a cache", examples=["redis://cache:6379/0"]
+    )
+    port: Port = Field(8000, description="the port the page and the API answer on", examples=["8080"])
+    searchapi_host: str = Field("127.0.0.1", description="the address searchapi listens on", examples=["0.0.0.0"])

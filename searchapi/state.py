@@ -1,0 +1,163 @@
+"""What searchapi knows of the index between questions: its names, its generation and how fresh its sources are.
+
+One thread looks every few seconds whether the index changed and, if so, makes a new Snapshot; questions read whichever is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from opensearchpy import OpenSearch, helpers
+from opensearchpy.exceptions import NotFoundError, OpenSearchException
+
+from opensearch.generations import Indices, current
+from opensearch.synonyms import Synonyms
+from searchapi.vocabulary import Named, Vocabulary, vocabulary
+
+log = logging.getLogger(__name__)
+
+# How long a change may stay unseen, in seconds. A look costs two requests of about 2 ms.
+LOOK_EVERY = 2.0
+_NAMES = ["name", "active_ingredients", "ingredient_keys", "registration", "eans"]
+
+
+class NotReady(Exception):
+    """Nothing can be answered yet; the text says what is missing and what to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFreshness:
+    """One source, as its last pulls left it. `synced_at`: all that it held then is in the index."""
+
+    source: str
+    outcome: str
+    synced_at: datetime | None
+    attempted_at: datetime | None
+    leaflets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How fresh the index is."""
+
+    sources: tuple[SourceFreshness, ...]
+    stale_after: timedelta
+
+    @property
+    def oldest(self) -> SourceFreshness | None:
+        """The source that was synced longest ago; one that never was comes before all."""
+        never = datetime.min.replace(tzinfo=UTC)
+        return min(self.sources, key=lambda s: (s.synced_at or never, s.source), default=None)
+
+    def stale(self, source: SourceFreshness) -> bool:
+        """Whether a source is older than twice the time between two pulls."""
+        return source.synced_at is None or datetime.now(UTC) - source.synced_at > self.stale_after
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the index."""
+
+    names: Vocabulary
+    freshness: Freshness
+
+
+class IndexState:
+    """The newest snapshot, renewed in the background from `start` to `stop`."""
+
+    def __init__(self, client: OpenSearch, indices: Indices, synonyms: Synonyms, stale_after: timedelta) -> None:
+        self._client = client
+        self._indices = indices
+        self._synonyms = synonyms
+        self._stale_after = stale_after
+        self._snapshot: Snapshot | None = None
+        self._looking = threading.Lock()
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Looks now and then, until `stop`."""
+        threading.Thread(target=self._go_on, name="index-state", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends the looking."""
+        self._stopped.set()
+
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot; raises NotReady before there is one."""
+        found = self._snapshot or self.look()
+        if found is None:
+            message = "the index does not exist yet: run `indexer sync` once"
+            raise NotReady(message)
+        return found
+
+    def look(self) -> Snapshot | None:
+        """Looks at the index now; None where there is none. Raises where OpenSearch does not answer."""
+        with self._looking:
+            generation = current(self._client, self._indices)
+            if generation is None:
+                self._snapshot = None
+                return None
+            stamp = self._stamp(generation)
+            held = self._snapshot
+            names = held.names if held and held.names.stamp == stamp else self._vocabulary(stamp, generation)
+            self._snapshot = Snapshot(names, self._freshness())
+            return self._snapshot
+
+    def _go_on(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.look()
+            except OpenSearchException as error:
+                log.warning("index state is old: OpenSearch did not answer", extra={"error": type(error).__name__})
+            self._stopped.wait(LOOK_EVERY)
+
+    def _stamp(self, generation: str) -> str:
+        """Changes with every write into the index and with every edit of the synonyms."""
+        body = {"size": 0, "track_total_hits": True, "aggs": {"newest": {"max": {"field": "indexed_at"}}}}
+        found = self._client.search(index=generation, body=body)
+        return f"{generation}/{found['hits']['total']['value']}/{found['aggregations']['newest']['value']}/{self._synonyms.version}"
+
+    def _vocabulary(self, stamp: str, generation: str) -> Vocabulary:
+        return vocabulary(self._named(generation), self._synonyms, stamp=stamp, generation=generation)
+
+    def _named(self, generation: str) -> Iterator[Named]:
+        body = {"query": {"term": {"withdrawn": False}}, "_source": _NAMES}
+        for hit in helpers.scan(self._client, index=generation, query=body, size=2000):
+            told = hit["_source"]
+            yield Named(
+                told["name"],
+                tuple(told["active_ingredients"]),
+                tuple(told["ingredient_keys"]),
+                told["registration"],
+                tuple(told["eans"]),
+            )
+
+    def _freshness(self) -> Freshness:
+        counted = {"size": 0, "query": {"term": {"withdrawn": False}}, "aggs": {"sources": {"terms": {"field": "source", "size": 1000}}}}
+        counts = {
+            bucket["key"]: bucket["doc_count"]
+            for bucket in self._client.search(index=self._indices.alias, body=counted)["aggregations"]["sources"]["buckets"]
+        }
+        try:
+            cursors = self._client.search(index=self._indices.cursors, body={"size": 1000})["hits"]["hits"]
+        except NotFoundError:
+            cursors = []
+        sources = tuple(
+            SourceFreshness(
+                hit["_id"],
+                hit["_source"]["outcome"],
+                _moment(hit["_source"]["synced_at"]),
+                _moment(hit["_source"]["attempted_at"]),
+                counts.get(hit["_id"], 0),
+            )
+            for hit in sorted(cursors, key=lambda hit: str(hit["_id"]))
+        )
+        return Freshness(sources, self._stale_after)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
