@@ -1,0 +1,58 @@
+# `make` alone lists the targets. Nothing is installed outside .venv; a second run with nothing changed installs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check lint types bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: .venv/.demo ## servers, stand-in ERPs, sync, page on http://127.0.0.1:8000 (PORT overrides), until Ctrl-C
+	@$(BIN)/python -m demo.up --stand-ins
+
+up: .venv/.demo ## the same without the stand-ins: your sources.toml
+	@$(BIN)/python -m demo.up
+
+test: .venv/.all ## the whole test suite, on real servers
+	$(BIN)/pytest
+
+check: lint types test ## what CI runs: lint, types, tests
+
+lint: .venv/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.all
+	$(BIN)/mypy
+
+bench: .venv/.all ## the benchmarks; each prints its figure, its limit or peer, and the ratio
+	$(BIN)/python -m bench
+
+lock: ## lock files anew from pyproject.toml: versions and hashes, no addresses
+	uv pip compile -q pyproject.toml $(LOCK) -o lock/runtime.txt
+	uv pip compile -q pyproject.toml $(LOCK) -c lock/runtime.txt --extra embedded --extra demo -o lock/demo.txt
+	uv pip compile -q pyproject.toml $(LOCK) -c lock/demo.txt --all-extras -o lock/all.txt
+	uv pip compile -q tests/sources/tryton-requirements.in $(LOCK) -o tests/sources/tryton-requirements.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+clean: ## forget what was installed and what the embedded servers hold
+	rm -rf .venv .venv-tryton .bulario
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; PYTHON=/path/to/python3.11 make ... names one"; exit 2; }
+	$(PYTHON) -m venv .venv || { echo "this Python cannot make virtual environments; on Debian: apt-get install python3-venv"; exit 2; }
+
+# --no-deps and --no-build-isolation: everything comes from the lock, checked by its hash, and nothing beside it (pyproject.toml says
+# which package is left out, and why).
+.venv/.demo: lock/demo.txt pyproject.toml | .venv/bin/python
+	@echo "installing the locked packages into .venv"
+	$(BIN)/pip install -q --no-deps --require-hashes -r lock/demo.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.all: lock/all.txt .venv/.demo
+	@echo "installing what the tests need into .venv"
+	$(BIN)/pip install -q --no-deps --require-hashes -r lock/all.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""What `make demo` runs: demonstration leaflets, stand-in ERPs that hold them, and the sources.toml that reaches them."""

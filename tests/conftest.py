@@ -1,0 +1,132 @@
+"""The servers that tests meet: a real OpenSearch and a real Redis, started once a run. Each test has an alias and a prefix of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from opensearchpy import OpenSearch
+from werkzeug.serving import make_server
+
+from demo import erps
+from indexer.cursors import Cursors
+from indexer.pdf import PdfReader
+from indexer.pull import Outcome, Stores, sync
+from indexer.rejected import RejectedLeaflets
+from indexer.sources.config import configured
+from indexer.write import Writer
+from opensearch.client import connect
+from opensearch.generations import Indices, prepare
+from opensearch.node import node
+from opensearch.process import free_port
+from opensearch.settings import read
+from opensearch.synonyms import synonyms
+from searchapi.app import create_app
+from searchapi.redis_server import redis_server
+from searchapi.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real OpenSearch for the whole run."""
+    with node(tmp_path_factory.mktemp("opensearch"), free_port()) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis for the whole run."""
+    with redis_server(tmp_path_factory.mktemp("redis"), free_port()) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def client(opensearch_url: str) -> OpenSearch:
+    """A client of the run's OpenSearch."""
+    return connect(opensearch_url)
+
+
+@pytest.fixture(scope="session")
+def pdfs() -> Iterator[PdfReader]:
+    """One pool of PDF readers for the whole run."""
+    with PdfReader() as reader:
+        yield reader
+
+
+@pytest.fixture
+def indices(client: OpenSearch) -> Iterator[Indices]:
+    """An empty installation of the test's own, removed afterwards."""
+    own = Indices(f"test-{uuid.uuid4().hex[:12]}")
+    prepare(client, own, synonyms())
+    yield own
+    remove(client, own)
+
+
+@pytest.fixture
+def stores(client: OpenSearch, indices: Indices) -> Stores:
+    """Where the test's pulls put what they settle."""
+    return stores_of(client, indices)
+
+
+def stores_of(client: OpenSearch, indices: Indices) -> Stores:
+    """Where pulls into this installation put what they settle."""
+    return Stores(Writer(client, indices), Cursors(client, indices), RejectedLeaflets(client, indices))
+
+
+def remove(client: OpenSearch, indices: Indices) -> None:
+    """Deletes an installation's indices."""
+    client.indices.delete(index=f"{indices.alias}-*")
+
+
+def app_of(opensearch_url: str, redis_url: str, indices: Indices) -> Flask:
+    """A searchapi over this installation, with cache keys of its own."""
+    environ = {"OPENSEARCH_URL": opensearch_url, "REDIS_URL": redis_url}
+    return create_app(read(Settings, environ), indices=indices, cache_prefix=indices.alias)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The demonstration, synced once: its installation, its app and how its sync went."""
+
+    indices: Indices
+    app: Flask
+    outcomes: tuple[Outcome, ...]
+
+
+@pytest.fixture(scope="session")
+def demo(client: OpenSearch, opensearch_url: str, redis_url: str, pdfs: PdfReader, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demonstration's leaflets, pulled from its stand-in ERPs as `make demo` pulls them, but without their slowness."""
+    home = tmp_path_factory.mktemp("demo")
+    ports = {name: free_port() for name in erps.PORTS}
+    erps.furnish(home)
+    file = home / "sources.toml"
+    told = file.read_text()
+    for name, port in erps.PORTS.items():
+        told = told.replace(str(port), str(ports[name]))
+    file.write_text(told)
+    stop = erps.serve(ports, dict.fromkeys(ports, 0.0))
+    indices = Indices(f"demo-{uuid.uuid4().hex[:12]}")
+    prepare(client, indices, synonyms())
+    outcomes = sync(configured(file, {**os.environ, **erps.SECRETS}), stores_of(client, indices), pdfs)
+    client.indices.refresh(index=indices.alias)
+    yield Demo(indices, app_of(opensearch_url, redis_url, indices), outcomes)
+    stop()
+    remove(client, indices)
+
+
+@pytest.fixture(scope="session")
+def desk_url(demo: Demo) -> Iterator[str]:
+    """The demonstration's desk, served over HTTP."""
+    server = make_server("127.0.0.1", free_port(), demo.app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()

@@ -1,0 +1,197 @@
+"""What a question means: the drug first, then the section, then the words that are left."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leaflets import Section
+from opensearch.synonyms import Synonyms, synonyms
+from searchapi.understand import Understanding, read, typed, understood
+from searchapi.vocabulary import By, Named, Vocabulary, vocabulary
+
+SYNONYMS: Synonyms = synonyms()
+
+
+def named(name: str, *ingredients: str, registration: str = "", ean: str = "") -> Named:
+    from opensearch.documents import ingredient_keys
+
+    return Named(name, ingredients, tuple(ingredient_keys(ingredients)), registration, (ean,) if ean else ())
+
+
+NAMES: Vocabulary = vocabulary(
+    (
+        named("Dipirona Monoidratada", "dipirona monoidratada", registration="100001101"),
+        named("Novalgina", "dipirona monoidratada", registration="100001102"),
+        named("Losartana Potássica", "losartana potássica", registration="1000012010011", ean="2001201000001"),
+        named("Aradois", "losartana potássica"),
+        named("Losartana Potássica + Hidroclorotiazida", "losartana potássica", "hidroclorotiazida"),
+        named("Hidroclorotiazida", "hidroclorotiazida"),
+        named("Cloridrato de Hidroxizina", "cloridrato de hidroxizina"),
+        named("Cloridrato de Hidralazina", "cloridrato de hidralazina"),
+        named("Amoxicilina", "amoxicilina tri-hidratada"),
+        named("Amoxicilina + Clavulanato de Potássio", "amoxicilina tri-hidratada", "clavulanato de potássio"),
+        named("Cloridrato de Ciprofloxacino", "cloridrato de ciprofloxacino"),
+        named("Azitromicina", "azitromicina di-hidratada"),
+        named("Clonazepam", "clonazepam"),
+        named("Rivotril", "clonazepam"),
+        named("Glifage XR", "cloridrato de metformina"),
+        named("AAS", "ácido acetilsalicílico"),
+        named("Ibuprofeno", "ibuprofeno"),
+        named("Varfarina Sódica", "varfarina sódica"),
+    ),
+    SYNONYMS,
+    stamp="1",
+    generation="leaflets-000001",
+)
+
+
+def meaning(text: str, *ordinary: str) -> Understanding:
+    return understood(read(text, NAMES), frozenset(ordinary), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "by"),
+    [
+        ("dipirona em crianca", "dipirona", By.ACTIVE_INGREDIENT),
+        ("dipirona sódica gotas", "dipirona", By.ACTIVE_INGREDIENT),
+        ("NOVALGINA dose", "Novalgina", By.BRAND),
+        ("glifage", "Glifage", By.BRAND),
+        ("glifage xr 500 mg", "Glifage XR", By.BRAND),
+        ("ácido acetilsalicilico", "ácido acetilsalicílico", By.ACTIVE_INGREDIENT),
+        ("aas infantil", "AAS", By.BRAND),
+        ("hctz", "hidroclorotiazida", By.SYNONYM),
+        ("cozaar 50mg", "losartana", By.SYNONYM),
+        ("losartana potassica", "losartana", By.ACTIVE_INGREDIENT),
+        ("registro 1.0000.1101", "Dipirona Monoidratada", By.REGISTRATION),
+        ("1000011010018", "Dipirona Monoidratada", By.REGISTRATION),
+        ("1.0000.1201.001-1", "Losartana Potássica", By.REGISTRATION),
+        ("2001201000001", "Losartana Potássica", By.EAN),
+    ],
+)
+def test_a_name_is_resolved_however_it_is_given(text: str, name: str, by: By) -> None:
+    """Registration, EAN, brand, substance with or without salt, synonym."""
+    drug = meaning(text).drug
+    assert drug is not None
+    assert (drug.name, drug.by) == (name, by)
+
+
+@pytest.mark.parametrize("text", ["amoxicilina + clavulanato", "clavulanato com amoxicilina", "clavulin", "amoxicilina clavulanato de potássio"])
+def test_a_combination_is_one_drug_in_any_order(text: str) -> None:
+    """Its leaflets hold both substances."""
+    drug = meaning(text).drug
+    assert drug is not None
+    assert set(drug.substances) == {"amoxicilina", "clavulanato"}
+
+
+def test_two_drugs_that_no_product_joins_are_a_question_of_interaction() -> None:
+    """The first is the drug asked for; the second is looked for in its interactions."""
+    meant = meaning("posso tomar ibuprofeno com varfarina")
+    assert meant.drug is not None
+    assert meant.drug.name == "ibuprofeno"
+    assert meant.section is Section.INTERACTIONS
+    assert "varfarina" in meant.rest
+
+
+def test_a_number_that_we_do_not_hold_is_still_the_drug_asked_for() -> None:
+    """Falling through to a search for words would show other drugs under its number."""
+    drug = meaning("1.9999.9999 posologia").drug
+    assert drug is not None
+    assert (drug.registration, drug.by) == ("199999999", By.REGISTRATION)
+
+
+def test_a_name_that_we_know_and_do_not_hold_is_still_the_drug_asked_for() -> None:
+    """ "xarelto" stands for rivaroxabana; without a leaflet of it nothing may be shown."""
+    drug = meaning("xarelto com anticoncepcional").drug
+    assert drug is not None
+    assert (drug.name, drug.by, drug.substances, drug.names) == ("rivaroxabana", By.SYNONYM, (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("siprofloxassino dose", "ciprofloxacino"),
+        ("asitromissina", "azitromicina"),
+        ("rivotriu", "Rivotril"),
+        ("losartanna", "losartana"),
+        ("amoxilina", "amoxicilina"),
+        ("ibuprofen", "ibuprofeno"),
+        ("hidroxisina", "hidroxizina"),
+        ("hidralasina", "hidralazina"),
+        ("azitromi", "azitromicina"),
+    ],
+)
+def test_a_misspelling_offers_the_right_name_first_and_resolves_nothing(text: str, name: str) -> None:
+    """It never silently becomes a drug."""
+    meant = meaning(text)
+    assert meant.drug is None
+    assert meant.suggestions[0].name == name
+    assert len(meant.suggestions) <= 5
+
+
+def test_a_suggestion_keeps_the_rest_of_the_question() -> None:
+    """One click asks what was meant."""
+    assert meaning("dose de Siprofloxassino p/ adulto").suggestions[0].query == "dose de ciprofloxacino p/ adulto"
+
+
+def test_an_ordinary_word_is_no_broken_name() -> None:
+    """The index says which words are leaflets' own."""
+    assert not meaning("gripe forte", "gripe", "forte").suggestions
+    assert not meaning("pressao", "pressao").suggestions
+
+
+def test_a_dose_is_read_as_one_and_is_no_word_to_look_for() -> None:
+    """ "1.000 mg" is one thousand, whatever the blanks."""
+    assert meaning("dipirona 1.000 mg").doses == ("1000mg",)
+    assert meaning("dipirona 500mg posologia").rest == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "section"),
+    [
+        ("dipirona em crianca", Section.POSOLOGY),
+        ("posologia da losartana", Section.POSOLOGY),
+        ("como tomar amoxicilina", Section.POSOLOGY),
+        ("losartana contraindicações", Section.CONTRAINDICATIONS),
+        ("quem não pode tomar dipirona", Section.CONTRAINDICATIONS),
+        ("reações adversas do clonazepam", Section.ADVERSE_REACTIONS),
+        ("ibuprofeno efeitos colaterais", Section.ADVERSE_REACTIONS),
+        ("esqueci de tomar losartana", Section.MISSED_DOSE),
+        ("losartana na gravidez", Section.WARNINGS),
+        ("pode dipirona grávida", Section.WARNINGS),
+        ("onde guardar amoxicilina", Section.STORAGE),
+        ("amoxicilina geladeira", Section.STORAGE),
+        ("tomei demais clonazepam", Section.OVERDOSE),
+        ("passou da dose de rivotril", Section.OVERDOSE),
+        ("superdose aas", Section.OVERDOSE),
+        ("rivotril com alcool", Section.INTERACTIONS),
+        ("interação ibuprofeno", Section.INTERACTIONS),
+        ("para que serve losartana", Section.INDICATIONS),
+        ("como funciona a losartana", Section.MECHANISM),
+        ("excipientes azitromicina", Section.COMPOSITION),
+        ("meia vida varfarina", Section.PHARMACOLOGY),
+    ],
+)
+def test_the_section_is_recognised_in_the_professionals_and_the_callers_words(text: str, section: Section) -> None:
+    """Its field leads, whatever the audience of the leaflet."""
+    assert meaning(text).section is section
+
+
+def test_only_words_that_text_can_hold_are_left_to_look_for() -> None:
+    """ "gravidez" stands in the passage; "posologia" and "como tomar" do not answer anything."""
+    assert meaning("losartana na gravidez").rest == ("gravidez",)
+    assert meaning("como tomar losartana").rest == ()
+
+
+@pytest.mark.parametrize(("text", "first"), [("novalg", "Novalgina"), ("losart", "losartana"), ("rivo", "Rivotril"), ("cipro", "ciprofloxacino")])
+def test_names_come_while_they_are_typed(text: str, first: str) -> None:
+    """The last word may be unfinished."""
+    assert typed(text, NAMES)[0].name == first
+
+
+@given(st.text(max_size=300))
+def test_any_question_is_understood_without_failing(text: str) -> None:
+    """Whatever is typed or pasted."""
+    meaning(text)
+    typed(text, NAMES)
