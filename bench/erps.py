@@ -1,6 +1,6 @@
 """Stand-in ERPs for the benchmarks: pages of leaflets after a fixed latency, in a process of their own.
 
-    python -m bench.erps PORT LATENCY_MS [PORT LATENCY_MS]...
+python -m bench.erps PORT LATENCY_MS [PORT LATENCY_MS]...
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Erp
 
-    def do_GET(self) -> None:  # noqa: N802  # http.server's name
+    def do_GET(self) -> None:  # http.server's name
         if not self.server.places.acquire(blocking=False):
             self._send(429, b"{}")
             return
@@ -63,7 +63,9 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 def _page(port: int, number: int, texts: Sequence[DemoLeaflet]) -> bytes:
-    items = [_item(f"{port}-{n}", texts[n % len(texts)]) for n in range((number - 1) * PER_PAGE, number * PER_PAGE)] if number <= PAGES else []
+    items = (
+        [_item(f"{port}-{n}", texts[n % len(texts)]) for n in range((number - 1) * PER_PAGE, number * PER_PAGE)] if number <= PAGES else []
+    )
     return json.dumps({"items": items, "hasNext": number < PAGES}, ensure_ascii=False).encode()
 
 

@@ -61,11 +61,11 @@ def main() -> None:
             for source in one:
                 sync([source], stores, pdfs)
 
-        _seconds(client, lambda stores: sync(eight, stores, pdfs) and None)  # warms the node and the connections
+        _seconds(client, lambda stores: sync(eight, stores, pdfs))  # warms the node and the connections
         took = {
             "legacy": [_seconds(client, legacy)],
-            "threads": [_seconds(client, lambda stores: sync(one, stores, pdfs) and None)],
-            "ours": [_seconds(client, lambda stores: sync(eight, stores, pdfs) and None) for _ in range(ROUNDS)],
+            "threads": [_seconds(client, lambda stores: sync(one, stores, pdfs))],
+            "ours": [_seconds(client, lambda stores: sync(eight, stores, pdfs)) for _ in range(ROUNDS)],
         }
         raw = max(_raw_rate(client, eight, pdfs) for _ in range(ROUNDS))
     seconds = {name: statistics.median(figures) for name, figures in took.items()}
@@ -100,7 +100,7 @@ def _sources(home: Path, ports: Sequence[int], *, in_flight: int) -> tuple[Sourc
     return configured(file, {})
 
 
-def _seconds(client: OpenSearch, work: Callable[[Stores], None]) -> float:
+def _seconds(client: OpenSearch, work: Callable[[Stores], object]) -> float:
     """How long a first sync into an empty installation takes; fails where it does not hold every leaflet afterwards."""
     indices = Indices(f"bench-{uuid.uuid4().hex[:8]}")
     prepare(client, indices, synonyms())

@@ -38,7 +38,7 @@ PORTS = {"matriz": 18081, "filial": 18082, "distribuidora": 18083}
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 # What the stand-ins ask for and demo/run.py puts into the environment. They guard nothing.
 SECRETS = {"MATRIZ_PASSWORD": "demo-matriz", "FILIAL_SECRET": "demo-filial", "DISTRIBUIDORA_TOKEN": "token demo:demo"}
-_TOKEN = "demo-token"  # noqa: S105  # of a stand-in
+_TOKEN = "demo-token"  # of a stand-in
 
 
 def protheus(leaflets: Sequence[DemoLeaflet], latency: float) -> Flask:
@@ -53,7 +53,7 @@ def protheus(leaflets: Sequence[DemoLeaflet], latency: float) -> Flask:
             return Response('{"code":"401","message":"Unauthorized","detailedMessage":""}', status=401, mimetype="application/json")
         page, size = request.args.get("page", 1, int), request.args.get("pageSize", 20, int)
         since = request.args.get("changedSince", "")
-        held = [item for item in map(_protheus_item, leaflets) if item["S_T_A_M_P_"] >= since]
+        held = [item for item in map(_protheus_item, leaflets) if str(item["S_T_A_M_P_"]) >= since]
         shown = held[(page - 1) * size : page * size]
         body = {"items": shown, "hasNext": page * size < len(held)}
         # As the documentation shows it when the conversion to UTF-8 fails: the bytes of the database under a type that is none.
@@ -204,7 +204,7 @@ def as_html(text: str) -> str:
 
 
 def as_rtf(text: str) -> str:
-    """The text as a word processor saved it: cp1252 as hex, the rest as \\u."""
+    """The text as a word processor saved it: cp1252 as hex, the rest by its number."""
     return r"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}}\f0\fs20 " + "".join(map(_rtf, text)) + "}"
 
 
@@ -213,7 +213,7 @@ def _rtf(character: str) -> str:
         return "\\par\n"
     if character in "\\{}":
         return "\\" + character
-    if ord(character) < 128:  # noqa: PLR2004  # ASCII
+    if ord(character) < 128:  # ASCII
         return character
     try:
         return f"\\'{character.encode('cp1252')[0]:02x}"
@@ -288,7 +288,7 @@ def main() -> None:
     arguments = parser.parse_args()
     furnish(arguments.home)
     serve(PORTS, LATENCY)
-    print(f"{datetime.now(UTC):%H:%M:%S} stand-ins ready: " + ", ".join(f"{n} on {p}" for n, p in PORTS.items()), flush=True)  # noqa: T201
+    print(f"{datetime.now(UTC):%H:%M:%S} stand-ins ready: " + ", ".join(f"{n} on {p}" for n, p in PORTS.items()), flush=True)
     threading.Event().wait()
 
 

@@ -1,6 +1,6 @@
 """What `make demo` and `make up` run: the embedded servers, a first sync, then indexer and searchapi until Ctrl-C.
 
-    OpenSearch, Redis -> [stand-in ERPs] -> indexer sync -> indexer run + searchapi
+OpenSearch, Redis -> [stand-in ERPs] -> indexer sync -> indexer run + searchapi
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from honcho.manager import Manager
+from honcho.manager import Manager  # type: ignore[import-untyped]  # honcho ships no types
 from rich.console import Console
 
 from demo import erps
@@ -75,7 +75,7 @@ def _up(settings: Settings, home: Path, running: ExitStack, *, stand_ins: bool) 
         environ.setdefault("SYNC_EVERY", DEMO_PACE)
         steps.done("stand-in ERPs: Protheus, SAP and ERPNext over HTTP, a SQLite database, a folder of PDFs")
     synced = subprocess.run([BIN / "indexer", "sync"], env=environ, check=False)
-    if synced.returncode == 2:  # noqa: PLR2004  # misconfigured, and indexer has said how
+    if synced.returncode == 2:  # misconfigured, and indexer has said how
         return synced.returncode
     steps.done("first sync")
     return _serve(settings, environ)

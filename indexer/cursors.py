@@ -77,9 +77,7 @@ class Cursors:
             "counts": dict(cursor.counts or {}),
             "seconds": cursor.seconds,
         }
-        held = (
-            {"if_seq_no": cursor.token.seq_no, "if_primary_term": cursor.token.primary_term} if cursor.token else {"op_type": "create"}
-        )
+        held = {"if_seq_no": cursor.token.seq_no, "if_primary_term": cursor.token.primary_term} if cursor.token else {"op_type": "create"}
         try:
             done = self.client.index(index=self.indices.cursors, id=cursor.source, body=body, params={**held, "refresh": "true"})
         except ConflictError as error:

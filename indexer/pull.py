@@ -19,6 +19,7 @@ from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from leaflets.reading import NotALeaflet, leaflet
 from opensearchpy.exceptions import OpenSearchException
 
 from indexer.cursors import Cursor, Cursors
@@ -27,7 +28,6 @@ from indexer.rejected import Rejected, RejectedLeaflets, of_change, of_unreadabl
 from indexer.sources.base import Page, Source, SourceError
 from indexer.write import Batch, Receipt, Writer
 from leaflets import Change, Leaflet, Unreadable, Withdrawal
-from leaflets.reading import NotALeaflet, leaflet
 from leaflets.text import Undecodable, text_of
 
 T = TypeVar("T")
@@ -106,7 +106,8 @@ def _pulled(source: Source, stores: Stores, pdfs: PdfReader, readers: ThreadPool
         log.warning("source failed", extra={"source": source.name, "error": str(error)})
         return pull.outcome("failed", started, str(error))
     except OpenSearchException as error:
-        log.error("index failed", extra={"source": source.name, "error": type(error).__name__})  # its text may quote leaflets
+        # Not the exception itself: its text may quote leaflets.
+        log.error("index failed", extra={"source": source.name, "error": type(error).__name__})  # noqa: TRY400
         return pull.outcome("failed", started, f"OpenSearch did not take the leaflets ({type(error).__name__}); the cursor stays")
     if pull.counts.later:
         return pull.outcome("waiting", started, f"{pull.counts.later} leaflets wait: OpenSearch was too busy; the cursor stays")

@@ -29,11 +29,12 @@ def key(name: str) -> str:
 
 # Anions that stand before a substance without making it another drug ("cloridrato de metformina" is metformin).
 _ANIONS = frozenset(
-    """acetato axetil benzenossulfonato benzoato besilato bitartarato bromidrato brometo butilbrometo ciclamato citrato cloreto cloridrato decanoato dicloridrato difosfato dimaleato dinitrato dipropionato embonato
-    enantato esilato estearato estolato etilsuccinato fosfato fumarato furoato gliconato gluconato hemifumarato hemissuccinato
-    hemitartarato hidrobrometo hidrogenotartarato iodeto isetionato lactato malato maleato mesilato monocloridrato mononitrato mucato
-    napsilato nitrato orotato oxalato palmitato pamoato pivalato propionato sacarato salicilato succinato sulfato tartarato tosilato
-    trifenatato undecilato valerato xinafoato""".split()
+    """acetato axetil benzenossulfonato benzoato besilato bitartarato bromidrato brometo butilbrometo ciclamato citrato cloreto
+    cloridrato decanoato dicloridrato difosfato dimaleato dinitrato dipropionato embonato enantato esilato estearato estolato
+    etilsuccinato fosfato fumarato furoato gliconato gluconato hemifumarato hemissuccinato hemitartarato hidrobrometo
+    hidrogenotartarato iodeto isetionato lactato malato maleato mesilato monocloridrato mononitrato mucato napsilato nitrato orotato
+    oxalato palmitato pamoato pivalato propionato sacarato salicilato succinato sulfato tartarato tosilato trifenatato undecilato
+    valerato xinafoato""".split()
 )
 # Where the cation is all there is, the anion is part of the drug: "carbonato de cálcio", "sulfato ferroso", "cloreto de sódio".
 _CATIONS = frozenset("aluminio amonio bario bismuto calcio cobre ferro litio magnesio manganes potassio prata selenio sodio zinco".split())

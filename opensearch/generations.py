@@ -1,9 +1,9 @@
 """The index's generations: `leaflets-000042` behind the alias `leaflets`, and the small indices beside it.
 
-    leaflets            alias; searched by searchapi, written by indexer
-    leaflets-000001     a generation
-    leaflets-cursors    one document a source: where its next pull starts, and how the last one went
-    leaflets-rejected   one document a record that could not be indexed, with its reason and original
+leaflets            alias; searched by searchapi, written by indexer
+leaflets-000001     a generation
+leaflets-cursors    one document a source: where its next pull starts, and how the last one went
+leaflets-rejected   one document a record that could not be indexed, with its reason and original
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def current(client: OpenSearch, indices: Indices) -> str | None:
         behind = client.indices.get_alias(name=indices.alias)
     except NotFoundError:
         return None
-    return max(name for name in behind if re.fullmatch(rf"{re.escape(indices.alias)}-\d{{6}}", name))
+    return max(str(name) for name in behind if re.fullmatch(rf"{re.escape(indices.alias)}-\d{{6}}", name))
 
 
 def _create(client: OpenSearch, name: str, body: dict[str, object]) -> None:

@@ -1,6 +1,6 @@
 """Answers a question: asks the index what is meant and what is told about it.
 
-    text -> understand -> [drug, section, words] -> query -> OpenSearch -> Answer
+text -> understand -> [drug, section, words] -> query -> OpenSearch -> Answer
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from opensearch import logs
@@ -20,7 +19,7 @@ MISCONFIGURED = 2
 WORKERS, THREADS = 1, 16
 
 
-class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+class Server(BaseApplication):
     """gunicorn with our settings. Each worker builds its own app, so that no connection is shared over a fork."""
 
     def __init__(self, settings: Settings) -> None:
@@ -42,7 +41,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Any:  # noqa: ANN401  # gunicorn's own type does not know that a Flask is a WSGI application
         """The application of one worker."""
         return create_app(self.settings)
 

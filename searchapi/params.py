@@ -87,7 +87,7 @@ def _whole(given: Mapping[str, str], name: str, default: int, most: int) -> int:
     text = given.get(name, "").strip()
     if not text:
         return default
-    number = int(text) if text.isdecimal() and len(text) < 9 else 0  # noqa: PLR2004  # nine digits are beyond any bound here
+    number = int(text) if text.isdecimal() and len(text) < 9 else 0  # nine digits are beyond any bound here
     if not 1 <= number <= most:
         raise BadParameter(name, f"{name} must be a whole number from 1 to {most}, such as {name}={default}")
     return number

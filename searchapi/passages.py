@@ -16,7 +16,10 @@ _MARKED = re.compile(f"{MARK_START}([^{MARK_END}]*){MARK_END}")
 # A sentence ends at . ! ? ; or : before a blank and a capital, digit or bullet, and at every line's end. Not after an abbreviation
 # ("Dr.", "p. ex.", "máx.") nor inside a number ("1.000 mg", "0,5 mg"): there no blank follows, or no capital.
 _END = re.compile(r"(?<=[.!?])[ \t]+(?=[A-ZÀ-Ý0-9\"“(•\-–" + MARK_START + r"])|\n+")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:dra?|sra?|prof|ex|p|máx|mín|aprox|vol|art|n[ºo°]?|reg|resp|farm|obs|ltda|s\.a|fig|tab|max|min|i\.v|i\.m|v\.o|etc)\.$", re.IGNORECASE)
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:dra?|sra?|prof|ex|p|m[áa]x|m[íi]n|aprox|vol|art|n[ºo°]?|reg|resp|farm|obs|ltda|s\.a|fig|tab|i\.v|i\.m|v\.o)\.$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

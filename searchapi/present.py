@@ -27,6 +27,13 @@ def search(answer: Answer, filters: Filters, window: Window) -> Json:
     }
 
 
+def with_question(body: Json, text: str) -> Json:
+    """A search's JSON with the question's text in its place: it is not kept with the answer."""
+    understood = body["query"]
+    assert isinstance(understood, dict)
+    return body | {"query": {"text": text, **understood}}
+
+
 def _query(meant: Understanding, filters: Filters) -> Json:
     section = filters.section or meant.section
     return {
@@ -95,7 +102,7 @@ def sources(fresh: Freshness) -> Json:
 
 def registration(digits: str) -> str:
     """A registration as the boxes print it: 9 digits 1.0000.0000, 13 digits 1.0000.0000.000-0."""
-    parts = [digits[:1], digits[1:5], digits[5:9]] + ([f"{digits[9:12]}-{digits[12:]}"] if len(digits) == 13 else [])  # noqa: PLR2004
+    parts = [digits[:1], digits[1:5], digits[5:9]] + ([f"{digits[9:12]}-{digits[12:]}"] if len(digits) == 13 else [])
     return ".".join(part for part in parts if part)
 
 

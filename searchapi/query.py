@@ -1,7 +1,7 @@
 """A question's meaning in OpenSearch's words. Pure: each function gives one clause.
 
-    filter   the drug, the chosen facets, nothing withdrawn                  decides what may be shown
-    should   RANKING below                                                   decides in which order
+filter   the drug, the chosen facets, nothing withdrawn                  decides what may be shown
+should   RANKING below                                                   decides in which order
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def _standing() -> Clause:
 
 def _filter(meant: Understanding, filters: Filters) -> list[Clause]:
     chosen = {"audience": filters.audience, "laboratory.exact": filters.laboratory, "source": filters.source}
-    clauses: list[Clause] = [_standing(), *({"term": {field: value}} for field, value in chosen.items() if value)]
+    clauses: list[Clause] = [_standing()]
+    clauses += [{"term": {field: value}} for field, value in chosen.items() if value]
     if meant.drug:
         clauses.append(_drug(meant.drug))
     if filters.section:
@@ -202,7 +203,8 @@ def _highlight(meant: Understanding) -> Clause:
 
 
 def _facets() -> Clause:
-    return {
+    facets: Clause = {
         facet: {"terms": {"field": field, "size": 50, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
         for facet, field in (("audience", "audience"), ("laboratory", "laboratory.exact"), ("source", "source"))
-    } | {"products": {"cardinality": {"field": "product", "precision_threshold": 10_000}}}
+    }
+    return facets | {"products": {"cardinality": {"field": "product", "precision_threshold": 10_000}}}

@@ -41,7 +41,7 @@ class Told:
     hit: bool
 
 
-def api(desk: Desk) -> Blueprint:
+def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
     """The JSON API and the addresses of operations."""
     routes = Blueprint("api", __name__)
 
@@ -121,9 +121,7 @@ def page(desk: Desk) -> Blueprint:
     @routes.get("/leaflets/<path:leaflet_id>")
     def leaflet(leaflet_id: str) -> str:
         found = _leaflet(desk, leaflet_id, request.args)
-        return render_template(
-            "leaflet.html", leaflet=found, q=params.tidy(request.args.get("q", "")), section_names=present.SECTION_NAMES
-        )
+        return render_template("leaflet.html", leaflet=found, q=params.tidy(request.args.get("q", "")), section_names=present.SECTION_NAMES)
 
     return routes
 
@@ -137,9 +135,9 @@ def _told(desk: Desk, question: Question) -> Told:
     key = desk.cache.key(question, snapshot.names.stamp)
     kept = desk.cache.get(key)
     desk.metrics.cache.labels("hit" if kept else "miss").inc()
-    body = json.loads(kept) if kept else _answer(desk, question, key)
-    body["query"] = {"text": question.text, **body["query"]}
-    return Told({**body, "freshness": present.freshness(snapshot)}, hit=kept is not None)
+    body: Json = json.loads(kept) if kept else _answer(desk, question, key)
+    told = present.with_question(body, question.text) | {"freshness": present.freshness(snapshot)}
+    return Told(told, hit=kept is not None)
 
 
 def _answer(desk: Desk, question: Question, key: str) -> Json:
@@ -164,4 +162,5 @@ def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
 def _json(body: Json) -> Response:
     response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

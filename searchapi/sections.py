@@ -84,7 +84,9 @@ TABLE: tuple[Wording, ...] = (
         r"reac(?:ao|oes)",
         r"(?:que )?males",
     ),
-    *_wordings(Section.ADVERSE_REACTIONS, r"(?:pode )?(?:causa|causar|provoca|provocar) \w+|da (?:sono|alergia|enjoo|tontura|diarreia)", keeps=True),
+    *_wordings(
+        Section.ADVERSE_REACTIONS, r"(?:pode )?(?:causa|causar|provoca|provocar) \w+|da (?:sono|alergia|enjoo|tontura|diarreia)", keeps=True
+    ),
     *_wordings(
         Section.WARNINGS,
         r"gravid\w*|gesta\w*|amament\w*|lacta\w*|aleitamento",
@@ -95,8 +97,18 @@ TABLE: tuple[Wording, ...] = (
         keeps=True,
     ),
     *_wordings(Section.WARNINGS, r"advertencias?|precauc(?:ao|oes)|cuidados?|o que (?:devo )?saber antes"),
-    *_wordings(Section.MECHANISM, r"como (?:\w+ )?(?:funciona|age|atua)", r"mecanismo(?: de acao)?", r"(?:demora|tempo) (?:\w+ ){0,3}(?:efeito|agir)"),
-    *_wordings(Section.PHARMACOLOGY, r"farmaco(?:cinetica|dinamica|logia|logicas?)", r"meia vida", r"absorcao|metabolismo|excrecao|biodisponibilidade"),
+    *_wordings(
+        Section.MECHANISM,
+        r"como (?:\w+ )?(?:funciona|age|atua)",
+        r"mecanismo(?: de acao)?",
+        r"(?:demora|tempo) (?:\w+ ){0,3}(?:efeito|agir)",
+    ),
+    *_wordings(
+        Section.PHARMACOLOGY,
+        r"farmaco(?:cinetica|dinamica|logia|logicas?)",
+        r"meia vida",
+        r"absorcao|metabolismo|excrecao|biodisponibilidade",
+    ),
     *_wordings(Section.EFFICACY, r"eficacia|resultados de eficacia|estudos? clinicos?"),
     *_wordings(
         Section.POSOLOGY,
@@ -121,7 +133,11 @@ TABLE: tuple[Wording, ...] = (
     *_wordings(Section.IDENTIFICATION, r"apresentac(?:ao|oes)|embalagens?|identificacao"),
     *_wordings(Section.LEGAL, r"dizeres legais|fabricante|farmaceutico responsavel|registro ms"),
     # For whom, and nothing else: then how much.
-    *_wordings(Section.POSOLOGY, r"criancas?|bebes?|lactentes?|recem nascid\w+|idos[oa]s?|adultos?|pediatric[oa]s?|infantil|adolescentes?", keeps=True),
+    *_wordings(
+        Section.POSOLOGY,
+        r"criancas?|bebes?|lactentes?|recem nascid\w+|idos[oa]s?|adultos?|pediatric[oa]s?|infantil|adolescentes?",
+        keeps=True,
+    ),
 )
 
 # Where the other audience, or an older leaflet, tells what was asked for. The VP/VPS map: RDC 47/2009.

@@ -23,4 +23,4 @@ class Settings(CommonSettings):
         "redis://127.0.0.1:6390/0", description="where Redis answers; only a cache", examples=["redis://cache:6379/0"]
     )
     port: Port = Field(8000, description="the port the page and the API answer on", examples=["8080"])
-    searchapi_host: str = Field("127.0.0.1", description="the address searchapi listens on", examples=["0.0.0.0"])
+    searchapi_host: str = Field("127.0.0.1", description="the address searchapi listens on", examples=["10.0.0.5"])

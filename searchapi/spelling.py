@@ -58,7 +58,9 @@ def _candidates(word: str, names: Vocabulary, *, typing: bool) -> list[Near]:
         return []
     found = []
     if len(word) >= (SHORTEST_PREFIX if typing else SHORTEST + 1):
-        found += [Near(w, Why.PREFIX, _prefix_likeness(word, w, typing=typing)) for w in names.name_words if w.startswith(word) and w != word]
+        found += [
+            Near(w, Why.PREFIX, _prefix_likeness(word, w, typing=typing)) for w in names.name_words if w.startswith(word) and w != word
+        ]
     if len(word) < SHORTEST:
         return found
     sounds = phonetic_keys(word)

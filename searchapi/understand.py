@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from leaflets import Section
 from leaflets.doses import doses
+
+from leaflets import Section
 from leaflets.names import fold, words
 from opensearch.mapping import STOP_WORDS
 from searchapi import sections

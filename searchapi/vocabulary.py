@@ -168,7 +168,7 @@ _SAY_NOTHING = frozenset(
 
 def _says_enough(beginning: str) -> bool:
     """Whether the beginning of a brand may stand for it: one letter or "vacina" may not."""
-    first = beginning.split()[0]
+    first, *_ = beginning.split()
     return len(first) > 3 and first not in _SAY_NOTHING and not first.isdigit()
 
 

@@ -103,7 +103,9 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(client: OpenSearch, opensearch_url: str, redis_url: str, pdfs: PdfReader, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(
+    client: OpenSearch, opensearch_url: str, redis_url: str, pdfs: PdfReader, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
     """The demonstration's leaflets, pulled from its stand-in ERPs as `make demo` pulls them, but without their slowness."""
     home = tmp_path_factory.mktemp("demo")
     ports = {name: free_port() for name in erps.PORTS}

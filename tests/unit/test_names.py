@@ -37,7 +37,14 @@ def test_a_salt_does_not_make_another_drug(name: str, bare: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["carbonato de calcio", "sulfato ferroso", "cloreto de sodio", "benzilpenicilina benzatina", "tenofovir alafenamida", "sulfato de magnesio"],
+    [
+        "carbonato de calcio",
+        "sulfato ferroso",
+        "cloreto de sodio",
+        "benzilpenicilina benzatina",
+        "tenofovir alafenamida",
+        "sulfato de magnesio",
+    ],
 )
 def test_a_salt_that_is_the_drug_stays(name: str) -> None:
     """Minerals are their salts, and an ester or prodrug has a dose of its own."""

@@ -17,7 +17,7 @@ def marked(text: str) -> str:
 
 
 def test_a_sentence_does_not_end_inside_a_number_or_after_an_abbreviation() -> None:
-    """ "1.000 mg" and "Dr." hold points that end nothing."""
+    """The points of "1.000 mg" and "Dr." end nothing."""
     text = "A dose máx. Diária é de 1.000 mg. Fale com o Dr. Silva. Tome 2,5 mL."
     assert [s.text for s in sentences(text)] == ["A dose máx. Diária é de 1.000 mg.", "Fale com o Dr. Silva.", "Tome 2,5 mL."]
 

@@ -10,6 +10,7 @@ from opensearch.synonyms import SynonymsRejected, synonyms
 
 
 def written(tmp_path: Path, text: str) -> Path:
+    """A synonyms file with this text."""
     file = tmp_path / "synonyms.txt"
     file.write_text(text, encoding="utf-8")
     return file
@@ -59,7 +60,7 @@ def test_the_version_changes_with_a_rule_and_not_with_a_comment(tmp_path: Path) 
 )
 def test_each_fault_is_told_with_its_line_and_its_mend(tmp_path: Path, text: str, said: str) -> None:
     """Who edits the file is no programmer."""
-    with pytest.raises(SynonymsRejected, match=".") as error:
+    with pytest.raises(SynonymsRejected) as error:
         synonyms(written(tmp_path, text))
     assert said in str(error.value)
 

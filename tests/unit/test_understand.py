@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leaflets import Section
+from opensearch.documents import ingredient_keys
 from opensearch.synonyms import Synonyms, synonyms
 from searchapi.understand import Understanding, read, typed, understood
 from searchapi.vocabulary import By, Named, Vocabulary, vocabulary
@@ -15,8 +16,7 @@ SYNONYMS: Synonyms = synonyms()
 
 
 def named(name: str, *ingredients: str, registration: str = "", ean: str = "") -> Named:
-    from opensearch.documents import ingredient_keys
-
+    """The names of one leaflet."""
     return Named(name, ingredients, tuple(ingredient_keys(ingredients)), registration, (ean,) if ean else ())
 
 
@@ -48,6 +48,7 @@ NAMES: Vocabulary = vocabulary(
 
 
 def meaning(text: str, *ordinary: str) -> Understanding:
+    """What a question means where leaflets use the `ordinary` words."""
     return understood(read(text, NAMES), frozenset(ordinary), NAMES)
 
 
@@ -77,7 +78,9 @@ def test_a_name_is_resolved_however_it_is_given(text: str, name: str, by: By) ->
     assert (drug.name, drug.by) == (name, by)
 
 
-@pytest.mark.parametrize("text", ["amoxicilina + clavulanato", "clavulanato com amoxicilina", "clavulin", "amoxicilina clavulanato de potássio"])
+@pytest.mark.parametrize(
+    "text", ["amoxicilina + clavulanato", "clavulanato com amoxicilina", "clavulin", "amoxicilina clavulanato de potássio"]
+)
 def test_a_combination_is_one_drug_in_any_order(text: str) -> None:
     """Its leaflets hold both substances."""
     drug = meaning(text).drug
@@ -102,7 +105,7 @@ def test_a_number_that_we_do_not_hold_is_still_the_drug_asked_for() -> None:
 
 
 def test_a_name_that_we_know_and_do_not_hold_is_still_the_drug_asked_for() -> None:
-    """ "xarelto" stands for rivaroxabana; without a leaflet of it nothing may be shown."""
+    """Here "xarelto" stands for rivaroxabana; without a leaflet of it nothing may be shown."""
     drug = meaning("xarelto com anticoncepcional").drug
     assert drug is not None
     assert (drug.name, drug.by, drug.substances, drug.names) == ("rivaroxabana", By.SYNONYM, (), ())
@@ -142,7 +145,7 @@ def test_an_ordinary_word_is_no_broken_name() -> None:
 
 
 def test_a_dose_is_read_as_one_and_is_no_word_to_look_for() -> None:
-    """ "1.000 mg" is one thousand, whatever the blanks."""
+    """In Portuguese "1.000 mg" is one thousand, whatever the blanks."""
     assert meaning("dipirona 1.000 mg").doses == ("1000mg",)
     assert meaning("dipirona 500mg posologia").rest == ()
 
@@ -179,12 +182,14 @@ def test_the_section_is_recognised_in_the_professionals_and_the_callers_words(te
 
 
 def test_only_words_that_text_can_hold_are_left_to_look_for() -> None:
-    """ "gravidez" stands in the passage; "posologia" and "como tomar" do not answer anything."""
+    """The word "gravidez" stands in the passage; "posologia" and "como tomar" do not answer anything."""
     assert meaning("losartana na gravidez").rest == ("gravidez",)
     assert meaning("como tomar losartana").rest == ()
 
 
-@pytest.mark.parametrize(("text", "first"), [("novalg", "Novalgina"), ("losart", "losartana"), ("rivo", "Rivotril"), ("cipro", "ciprofloxacino")])
+@pytest.mark.parametrize(
+    ("text", "first"), [("novalg", "Novalgina"), ("losart", "losartana"), ("rivo", "Rivotril"), ("cipro", "ciprofloxacino")]
+)
 def test_names_come_while_they_are_typed(text: str, first: str) -> None:
     """The last word may be unfinished."""
     assert typed(text, NAMES)[0].name == first
