@@ -6,6 +6,7 @@ OpenSearch, Redis -> [stand-in ERPs] -> indexer sync -> indexer run + searchapi
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import subprocess
 import sys
@@ -69,6 +70,7 @@ def _up(settings: Settings, home: Path, running: ExitStack, *, stand_ins: bool) 
     steps.done(f"Redis answers at {settings.redis_url}")
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     if stand_ins:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         erps.furnish(home / "demo")
         running.callback(erps.serve(erps.PORTS, erps.LATENCY))
         environ |= {"SOURCES_FILE": str(home / "demo" / "sources.toml"), **erps.SECRETS}

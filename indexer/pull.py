@@ -2,8 +2,8 @@
 
     source.pages -> Change -> PdfReader / text_of -> Leaflet -> Writer -> Receipt -> cursor
 
-One thread a source, at most `max_in_flight` requests of it at a time, a few threads that read texts for all. What one source does, slow,
-down or wrong, is its own outcome and nobody else's.
+One thread a source, at most `max_in_flight` requests of it at a time, a few threads that read its texts. What one source does, slow, down
+or wrong, is its own outcome and nobody else's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from leaflets.reading import NotALeaflet, leaflet
 from opensearchpy.exceptions import OpenSearchException
 
 from indexer.cursors import Cursor, Cursors
@@ -28,6 +27,7 @@ from indexer.rejected import Rejected, RejectedLeaflets, of_change, of_unreadabl
 from indexer.sources.base import Page, Source, SourceError
 from indexer.write import Batch, Receipt, Writer
 from leaflets import Change, Leaflet, Unreadable, Withdrawal
+from leaflets.reading import NotALeaflet, leaflet
 from leaflets.text import Undecodable, text_of
 
 T = TypeVar("T")
@@ -83,22 +83,19 @@ def sync(
     done: Callable[[Outcome], None] = lambda _: None,
 ) -> tuple[Outcome, ...]:
     """Pulls every source, in parallel, and gives their outcomes in the order of the sources; `done` hears of each as it ends."""
-    with (
-        ThreadPoolExecutor(max_workers=max(1, len(sources)), thread_name_prefix="source") as pullers,
-        ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix="reader") as readers,
-    ):
 
-        def pulled(source: Source) -> Outcome:
-            outcome = _pulled(source, stores, pdfs, readers, full=full)
-            done(outcome)
-            return outcome
+    def pulled(source: Source) -> Outcome:
+        outcome = _pulled(source, stores, pdfs, full=full)
+        done(outcome)
+        return outcome
 
+    with ThreadPoolExecutor(max_workers=max(1, len(sources)), thread_name_prefix="source") as pullers:
         return tuple(pullers.map(pulled, sources))
 
 
-def _pulled(source: Source, stores: Stores, pdfs: PdfReader, readers: ThreadPoolExecutor, *, full: bool) -> Outcome:
+def _pulled(source: Source, stores: Stores, pdfs: PdfReader, *, full: bool) -> Outcome:
     """One source's pull. Whatever goes wrong in it is told in its outcome."""
-    pull = _Pull(source, stores, pdfs, readers)
+    pull = _Pull(source, stores, pdfs)
     started = time.monotonic()
     try:
         pull.run(full=full)
@@ -126,15 +123,15 @@ def read_change(source: str, change: Change, pdfs: PdfReader) -> Leaflet | str:
 class _Pull:
     """One source's pull as it goes on."""
 
-    def __init__(self, source: Source, stores: Stores, pdfs: PdfReader, readers: ThreadPoolExecutor) -> None:
+    def __init__(self, source: Source, stores: Stores, pdfs: PdfReader) -> None:
         self.source = source
         self.stores = stores
         self.pdfs = pdfs
-        self.readers = readers
         self.counts = Counts()
         self.pages = 0
         self.known_rejects: dict[str, str] = {}
         self.asked: list[float] = []
+        self.waited = 0.0
 
     def run(self, *, full: bool) -> None:
         """Pulls, writes and moves the cursor behind what is settled."""
@@ -156,14 +153,17 @@ class _Pull:
     def _settle_pages(self, cursor: Cursor, since: str | None) -> Cursor:
         """Every page read, written and passed by the cursor, as far as all before it is settled."""
         places = self.source.max_in_flight
-        with ThreadPoolExecutor(max_workers=places, thread_name_prefix=f"ask-{self.source.name}") as askers:
+        with (
+            ThreadPoolExecutor(max_workers=places, thread_name_prefix=f"ask-{self.source.name}") as askers,
+            ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix=f"read-{self.source.name}") as readers,
+        ):
 
             def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
                 return self._ahead(askers, places, calls)
 
-            for page in self.source.pages(since, ahead):
+            for page in self._waited(self.source.pages(since, ahead)):
                 self.pages += 1
-                self.counts += self._settled(page)
+                self.counts += self._settled(page, readers)
                 if page.cursor is not None and page.cursor != cursor.value and not self.counts.later:
                     cursor = self.stores.cursors.move(replace(cursor, value=page.cursor))
         return cursor
@@ -184,6 +184,16 @@ class _Pull:
             for future in waiting:
                 future.cancel()
 
+    def _waited(self, pages: Iterator[Page]) -> Iterator[Page]:
+        """The pages, with the time that each was waited for."""
+        while True:
+            started = time.monotonic()
+            page = next(pages, None)
+            self.waited += time.monotonic() - started
+            if page is None:
+                return
+            yield page
+
     def _timed(self, call: Callable[[], T]) -> T:
         started = time.monotonic()
         try:
@@ -191,12 +201,12 @@ class _Pull:
         finally:
             self.asked.append(time.monotonic() - started)
 
-    def _settled(self, page: Page) -> Counts:
+    def _settled(self, page: Page, readers: ThreadPoolExecutor) -> Counts:
         """A page's changes read, written or kept as rejected."""
         changes = {c.source_id: c for c in page.changes if isinstance(c, Change)}
         refused = [of_unreadable(self.source.name, u) for u in page.changes if isinstance(u, Unreadable)]
         leaflets = []
-        for change, read in zip(changes.values(), self.readers.map(self._read, changes.values()), strict=True):
+        for change, read in zip(changes.values(), readers.map(self._read, changes.values()), strict=True):
             if isinstance(read, Leaflet):
                 leaflets.append(read)
             else:
@@ -228,4 +238,6 @@ class _Pull:
 
     def outcome(self, outcome: str, started: float, error: str = "") -> Outcome:
         """What is told of this pull."""
-        return Outcome(self.source.name, outcome, self.counts, self.pages, time.monotonic() - started, sum(self.asked), error)
+        # What was asked ahead took all its answers' times together; what was asked in turn took as long as it was waited for.
+        asking = max(sum(self.asked), self.waited)
+        return Outcome(self.source.name, outcome, self.counts, self.pages, time.monotonic() - started, asking, error)

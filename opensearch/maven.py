@@ -36,7 +36,7 @@ class _Downloads(PythonResolver):
     @retry(
         retry=retry_if_exception_type(requests.RequestException),
         stop=stop_after_attempt(3),
-        wait=wait_exponential_jitter(initial=0.2, max=2),
+        wait=wait_exponential_jitter(multiplier=0.2, max=2),
         reraise=True,
     )
     def download(self, artifact: Artifact) -> Path | None:

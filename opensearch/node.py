@@ -20,7 +20,7 @@ import requests
 import typer
 from pydantic import Field
 
-from opensearch.jars import classpath, shared_cache
+from opensearch.jars import classpath, not_installed, shared_cache
 from opensearch.process import LOOPBACK, NotStarted, Server, loopback_port, require_port, require_room, running
 from opensearch.settings import CommonSettings, WrongSettings, read
 
@@ -77,15 +77,11 @@ def run(home: Path, port: int, heap: str) -> None:
             remedy=f"write one from {LEAST_HEAP}m up, such as --heap {HEAP}",
         )
     place = _place(home, port)
-    jars = classpath(shared_cache())
     try:
         from opensearch import jvm  # noqa: PLC0415 - jpype is in the extra.
     except ModuleNotFoundError as error:
-        reason = f"{error.name} is not installed"
-        raise NotStarted.because(
-            server="OpenSearch", reason=reason, remedy="install bulario[embedded], or set OPENSEARCH_URL to one that runs elsewhere"
-        ) from None
-    jvm.serve(place, port, heap, jars)
+        raise not_installed(error) from None
+    jvm.serve(place, port, heap, classpath(shared_cache()))
 
 
 def main(

@@ -14,9 +14,11 @@ from opensearchpy import OpenSearch
 from leaflets import Section
 from opensearch.generations import Indices
 from searchapi import passages, query
+from searchapi.lookalikes import Lookalike, lookalikes
 from searchapi.query import Clause, Filters, Window
 from searchapi.state import Snapshot
 from searchapi.understand import Understanding, read, understood
+from searchapi.vocabulary import Vocabulary
 
 # OpenSearch's own JSON; it ends in this module.
 Json = Any
@@ -78,6 +80,7 @@ class Answer:
     hits: tuple[Hit, ...]
     total: int
     facets: Mapping[str, tuple[Facet, ...]]
+    lookalikes: tuple[Lookalike, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Answers:
         reading = read(text, snapshot.names)
         return understood(reading, self._ordinary(tuple(d.word for d in reading.doubts)), snapshot.names)
 
-    def search(self, meant: Understanding, filters: Filters, window: Window) -> Answer:
+    def search(self, meant: Understanding, filters: Filters, window: Window, names: Vocabulary) -> Answer:
         """The leaflets that answer. Nothing is searched while the drug's name is in doubt."""
         if meant.suggestions:
             return Answer(meant, (), 0, {"audience": (), "laboratory": (), "source": ()})
@@ -118,7 +121,7 @@ class Answers:
             name: tuple(Facet(bucket["key"], bucket["doc_count"]) for bucket in told[name]["buckets"] if bucket["key"])
             for name in ("audience", "laboratory", "source")
         }
-        return Answer(meant, hits, told["products"]["value"], facets)
+        return Answer(meant, hits, told["products"]["value"], facets, lookalikes(meant.drug, names) if meant.drug else ())
 
     def leaflet(self, leaflet_id: str, meant: Understanding | None) -> WholeLeaflet | None:
         """One whole leaflet, the question's words marked; None where there is none of this id or it was withdrawn."""

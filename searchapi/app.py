@@ -12,6 +12,7 @@ from opensearch.synonyms import Synonyms, synonyms
 from searchapi import cache, errors, routes
 from searchapi.answers import Answers
 from searchapi.metrics import Metrics
+from searchapi.page.words import FILTERS
 from searchapi.settings import Settings
 from searchapi.state import IndexState
 
@@ -34,6 +35,7 @@ def create_app(settings: Settings, *, indices: Indices | None = None, cache_pref
     desk = routes.Desk(Answers(client, indices), state, cache.AnswerCache(cache.connect(settings.redis_url), cache_prefix), Metrics())
     app = Flask("searchapi", static_folder=None)
     app.extensions["desk"] = desk
+    app.jinja_env.filters.update(FILTERS)
     app.register_blueprint(routes.api(desk))
     app.register_blueprint(routes.page(desk))
     errors.register(app, settings.opensearch_url)

@@ -22,7 +22,7 @@ def search(answer: Answer, filters: Filters, window: Window) -> Json:
         "page": window.page,
         "size": window.size,
         "suggestions": suggestions(answer.meant.suggestions),
-        "lookalikes": [],
+        "lookalikes": [{"name": other.name, "contrast": [other.mine, other.theirs]} for other in answer.lookalikes],
         "facets": {name: _facet(values) for name, values in answer.facets.items()},
     }
 

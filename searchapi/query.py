@@ -35,6 +35,7 @@ RANKING = {
     for w in (
         Weight("exact_name", 3000, "the product is called just what was asked"),
         Weight("only_substance", 1000, "the substances asked for and no other: combinations come after"),
+        Weight("named_for_it", 500, "the product carries the substance's name: a generic before a brand, where the substance was asked"),
         Weight("dose", 200, "the product comes in the strength asked for"),
         Weight("leading_section", 4, "the words stand in the section asked for"),
         Weight("other_sections", 1, "the words stand anywhere in the leaflet"),
@@ -168,6 +169,8 @@ def _should(meant: Understanding, sections: tuple[Section, ...]) -> list[Clause]
     if drug and drug.substances:
         alone = [{"term": {"ingredient_count": len(drug.substances)}}]
         clauses.append(_worth("only_substance", {"bool": {"filter": alone}}))
+        named = [{"match_phrase": {"name": substance}} for substance in drug.substances]
+        clauses.append(_worth("named_for_it", {"bool": {"filter": named}}))
     if meant.doses:
         clauses.append(_worth("dose", {"terms": {"doses": list(meant.doses)}}))
     if meant.rest:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from redis import Redis, RedisError
@@ -22,25 +21,36 @@ from opensearch.process import LOOPBACK, NotStarted, Server, loopback_port, requ
 from opensearch.settings import WrongSettings, read
 from searchapi.settings import Settings
 
-WITHIN = 30.0  # Seconds. It answers after 0.4 s on 2 idle cores.
+WITHIN = 30.0  # Seconds. It answers after 0.1 s on 2 idle cores.
 MEMORY = "64mb"  # An answer is some 10 KB, so this holds thousands; the least asked go first.
 
 
 @contextmanager
 def redis_server(home: Path, port: int) -> Iterator[Server]:
     """An empty Redis on this port of the loopback until the block ends; raises NotStarted."""
-    place = _place(home, port)
-    command = [sys.executable, "-m", "searchapi.redis_server", "--home", str(home.resolve()), "--port", str(port)]
-    url = f"redis://{LOOPBACK}:{port}/0"
-    with running(command, url=url, output=place / "console.log", answers=lambda: _answers(url), within=WITHIN) as server:
+    command, url = _command(home, port), f"redis://{LOOPBACK}:{port}/0"
+    with running(command, url=url, output=_place(home) / "console.log", answers=lambda: _answers(url), within=WITHIN) as server:
         yield server
 
 
-def _place(home: Path, port: int) -> Path:
-    place = home.resolve() / "redis"
-    require_room(place, "Redis")
+def _place(home: Path) -> Path:
+    return home.resolve() / "redis"
+
+
+def _command(home: Path, port: int) -> list[str]:
+    """What runs it, once its place and port are found to be good; raises NotStarted."""
+    require_room(_place(home), "Redis")
     require_port(port, "Redis", "REDIS_URL=redis://127.0.0.1:PORT/0")
-    return place
+    settings = {
+        "bind": LOOPBACK,
+        "port": str(port),
+        "dir": str(_place(home)),
+        "save": "",
+        "maxmemory": MEMORY,
+        "maxmemory-policy": "allkeys-lfu",
+        "loglevel": "warning",
+    }
+    return [_binary(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
 
 
 def _answers(url: str) -> bool:
@@ -69,21 +79,11 @@ def _binary() -> str:
     return installed
 
 
-def run(home: Path, port: int) -> None:
-    """Becomes a Redis (this process is replaced by the server); raises NotStarted."""
-    place = _place(home, port)
-    binary = _binary()
-    settings = {
-        "bind": LOOPBACK,
-        "port": str(port),
-        "dir": str(place),
-        "save": "",
-        "maxmemory": MEMORY,
-        "maxmemory-policy": "allkeys-lfu",
-        "loglevel": "warning",
-    }
+def run(home: Path, port: int) -> NoReturn:
+    """Turns this process into a Redis; raises NotStarted."""
+    command = _command(home, port)
     print(f"Redis answers at redis://{LOOPBACK}:{port}/0", flush=True)  # noqa: T201 - what one at the console waits for.
-    os.execv(binary, [binary, *(word for name, value in settings.items() for word in (f"--{name}", value))])  # noqa: S606 - no shell is wanted.
+    os.execv(command[0], command)  # noqa: S606 - a command of ours, and no shell.
 
 
 def main(

@@ -143,7 +143,7 @@ def _told(desk: Desk, question: Question) -> Told:
 def _answer(desk: Desk, question: Question, key: str) -> Json:
     snapshot = desk.state.snapshot()
     meant = desk.answers.understanding(question.text, snapshot)
-    answer = desk.answers.search(meant, question.filters, question.window)
+    answer = desk.answers.search(meant, question.filters, question.window, snapshot.names)
     desk.metrics.outcomes.labels("suggested" if meant.suggestions else "found" if answer.hits else "nothing").inc()
     body = present.search(answer, question.filters, question.window)
     desk.cache.keep(key, json.dumps(body, ensure_ascii=False).encode())

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from leaflets.doses import doses
-
 from leaflets import Section
+from leaflets.doses import doses
+from leaflets.identity import eans
 from leaflets.names import fold, words
 from opensearch.mapping import STOP_WORDS
 from searchapi import sections
@@ -117,8 +117,8 @@ def typed(text: str, names: Vocabulary) -> tuple[Suggestion, ...]:
 def _numbered(text: str, names: Vocabulary) -> Drug | None:
     """The drug of a registration or EAN in the question. A number that the index does not hold names a drug that we do not hold."""
     for found in _EAN.findall(text):
-        if found in names.eans:
-            return Drug(names.eans[found], By.EAN, ean=found)
+        if found in names.eans or (len(found) == 13 and eans(found)):
+            return Drug(names.eans.get(found, found), By.EAN, ean=found)
     for found in _REGISTRATION.findall(text):
         digits = re.sub(r"\D", "", found)[:9]
         return Drug(names.registrations.get(digits, found.strip()), By.REGISTRATION, registration=digits)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from leaflets.names import ingredient, ingredients, key, phonetic_keys, words
 from opensearch.synonyms import Synonyms
@@ -69,6 +70,8 @@ class Vocabulary:
     # Single words that names are made of, to correct spelling: the word, and the name that it stands for.
     name_words: Mapping[str, str]
     sounds: Mapping[str, tuple[str, ...]]
+    # From a product's folded name to its substances.
+    made_of: Mapping[str, frozenset[str]]
 
     def drug(self, phrase: str) -> Drug | None:
         """The drug that a folded phrase names exactly."""
@@ -79,6 +82,19 @@ class Vocabulary:
         phrase = self.name_words[word]
         drug = self.drugs[phrase]
         return phrase if drug.by is By.SYNONYM else drug.name
+
+    @cached_property
+    def single_names(self) -> tuple[str, ...]:
+        """Names of one word that the index holds leaflets of, in the order of the alphabet."""
+        return tuple(sorted(name for name, drug in self.drugs.items() if " " not in name and (drug.names or drug.substances)))
+
+    def same_drug(self, name: str, other: str) -> bool:
+        """Whether two names lead to leaflets of the same substances: a brand and its substance are no look-alikes."""
+        return bool(self._substances_of(name) & self._substances_of(other))
+
+    def _substances_of(self, name: str) -> frozenset[str]:
+        drug = self.drugs[name]
+        return frozenset(drug.substances).union(*(self.made_of.get(product, frozenset()) for product in drug.names))
 
     def combination(self, substances: Iterable[str]) -> bool:
         """Whether some product holds all these substances."""
@@ -106,6 +122,7 @@ def vocabulary(leaflets: Iterable[Named], synonyms: Synonyms, *, stamp: str, gen
         combinations=frozenset(frozenset(n.ingredient_keys) for n in named if len(n.ingredient_keys) > 1),
         name_words=name_words,
         sounds={sound: tuple(found) for sound, found in sounds.items()},
+        made_of={key(n.name): frozenset(n.ingredient_keys) for n in named},
     )
 
 
@@ -178,11 +195,15 @@ def _synonyms(synonyms: Synonyms, known: Mapping[str, Drug]) -> dict[str, Drug]:
     for word, others in synonyms.names.items():
         held = next((known[other] for other in others if other in known), None)
         parts = next((parts for other in others if (parts := _substances_of(other, known))), ())
-        for name in (word, *others):
-            if held:
-                found.setdefault(name, Drug(held.name, By.SYNONYM, names=held.names, substances=held.substances))
-            else:
-                found.setdefault(name, Drug(" + ".join(parts) or others[0], By.SYNONYM, substances=parts))
+        drug = (
+            Drug(held.name, By.SYNONYM, held.names, held.substances)
+            if held
+            else Drug(" + ".join(parts) or others[0], By.SYNONYM, (), parts)
+        )
+        found.setdefault(word, drug)
+        for other in others:
+            # What a synonym stands for names its drug outright; unless nobody holds it, it is in the vocabulary as such.
+            found.setdefault(other, replace(drug, by=By.ACTIVE_INGREDIENT))
     return found
 
 
