@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
@@ -25,9 +25,10 @@ from indexer.cursors import Cursor, Cursors
 from indexer.pdf import PdfReader, UnreadablePdf
 from indexer.rejected import Rejected, RejectedLeaflets, of_change, of_unreadable
 from indexer.sources.base import Page, Source, SourceError
-from indexer.write import Batch, Receipt, Writer
-from leaflets import Change, Leaflet, Unreadable, Withdrawal
-from leaflets.reading import NotALeaflet, leaflet
+from indexer.write import MOST_DOCUMENTS, Batch, Receipt, Writer
+from leaflets import Audience, Change, Leaflet, Unreadable, Withdrawal
+from leaflets.reading import NotALeaflet
+from leaflets.reading import leaflet as leaflet_of
 from leaflets.text import Undecodable, text_of
 
 T = TypeVar("T")
@@ -115,9 +116,30 @@ def read_change(source: str, change: Change, pdfs: PdfReader) -> Leaflet | str:
     """The leaflet of a change, or why it is none."""
     try:
         texts = tuple(pdfs.text(c.body) if c.media_type == "application/pdf" else text_of(c) for c in change.contents)
-        return leaflet(source, change, texts)
+        return leaflet_of(source, change, texts)
     except (NotALeaflet, Undecodable, UnreadablePdf) as error:
         return str(error)
+
+
+def _standing(leaflets: Sequence[Leaflet], withdrawals: Sequence[Withdrawal]) -> tuple[Leaflet, ...]:
+    """Of leaflets that pages gave more than once the newest; none that was withdrawn since."""
+    newest: dict[str, Leaflet] = {}
+    for leaflet in leaflets:
+        if leaflet.id not in newest or leaflet.version >= newest[leaflet.id].version:
+            newest[leaflet.id] = leaflet
+    gone = {(w.source_id, audience): w.version for w in withdrawals for audience in ([w.audience] if w.audience else Audience)}
+    return tuple(leaflet for leaflet in newest.values() if gone.get((leaflet.source_id, leaflet.audience), -1) < leaflet.version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A page as it was read: leaflets, withdrawals, and what was none, with the changes that they were."""
+
+    leaflets: tuple[Leaflet, ...]
+    withdrawals: tuple[Withdrawal, ...]
+    refused: tuple[Rejected, ...]
+    changes: Mapping[str, Change]
+    cursor: str | None
 
 
 class _Pull:
@@ -151,22 +173,31 @@ class _Pull:
         self.stores.cursors.move(replace(self._ended(cursor, started, outcome="done", error=""), synced_at=began))
 
     def _settle_pages(self, cursor: Cursor, since: str | None) -> Cursor:
-        """Every page read, written and passed by the cursor, as far as all before it is settled."""
+        """Every page read, written and passed by the cursor, as far as all before it is settled.
+
+        While one batch is written the next is gathered: as many pages as come meanwhile, so that a fast ERP makes few large writes and a
+        slow one is written as it answers.
+        """
         places = self.source.max_in_flight
+        gathered: list[_Read] = []
         with (
             ThreadPoolExecutor(max_workers=places, thread_name_prefix=f"ask-{self.source.name}") as askers,
             ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix=f"read-{self.source.name}") as readers,
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"write-{self.source.name}") as writer,
         ):
 
             def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
                 return self._ahead(askers, places, calls)
 
+            writing = writer.submit(self._settled, (), cursor)
             for page in self._waited(self.source.pages(since, ahead)):
                 self.pages += 1
-                self.counts += self._settled(page, readers)
-                if page.cursor is not None and page.cursor != cursor.value and not self.counts.later:
-                    cursor = self.stores.cursors.move(replace(cursor, value=page.cursor))
-        return cursor
+                gathered.append(self._read(page, readers))
+                if writing.done() or sum(len(read.leaflets) for read in gathered) >= MOST_DOCUMENTS:
+                    cursor = writing.result()
+                    writing = writer.submit(self._settled, tuple(gathered), cursor)
+                    gathered = []
+            return self._settled(tuple(gathered), writing.result())
 
     def _ahead(self, askers: ThreadPoolExecutor, places: int, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
         """See `Ahead`: as many calls wait as run, so that a place never stands empty, and no more, so that memory is bounded."""
@@ -201,25 +232,41 @@ class _Pull:
         finally:
             self.asked.append(time.monotonic() - started)
 
-    def _settled(self, page: Page, readers: ThreadPoolExecutor) -> Counts:
-        """A page's changes read, written or kept as rejected."""
+    def _read(self, page: Page, readers: ThreadPoolExecutor) -> _Read:
+        """A page's leaflets, and what is none."""
         changes = {c.source_id: c for c in page.changes if isinstance(c, Change)}
-        refused = [of_unreadable(self.source.name, u) for u in page.changes if isinstance(u, Unreadable)]
-        leaflets = []
-        for change, read in zip(changes.values(), readers.map(self._read, changes.values()), strict=True):
-            if isinstance(read, Leaflet):
-                leaflets.append(read)
-            else:
-                refused.append(of_change(self.source.name, change, read))
-        withdrawals = tuple(w for w in page.changes if isinstance(w, Withdrawal))
-        receipt = self.stores.writer.write(Batch(self.source.name, tuple(leaflets), withdrawals))
+        read = readers.map(lambda change: read_change(self.source.name, change, self.pdfs), changes.values())
+        leaflets = {change.source_id: told for change, told in zip(changes.values(), read, strict=True)}
+        return _Read(
+            leaflets=tuple(told for told in leaflets.values() if isinstance(told, Leaflet)),
+            withdrawals=tuple(w for w in page.changes if isinstance(w, Withdrawal)),
+            refused=(
+                *(of_unreadable(self.source.name, u) for u in page.changes if isinstance(u, Unreadable)),
+                *(of_change(self.source.name, changes[i], told) for i, told in leaflets.items() if isinstance(told, str)),
+            ),
+            changes=changes,
+            cursor=page.cursor,
+        )
+
+    def _settled(self, gathered: tuple[_Read, ...], cursor: Cursor) -> Cursor:
+        """Some pages written or kept as rejected; gives the cursor, moved behind them where all of it is settled."""
+        if not gathered:
+            return cursor
+        changes = {source_id: change for read in gathered for source_id, change in read.changes.items()}
+        withdrawals = tuple(w for read in gathered for w in read.withdrawals)
+        leaflets = _standing([leaflet for read in gathered for leaflet in read.leaflets], withdrawals)
+        receipt = self.stores.writer.write(Batch(self.source.name, leaflets, withdrawals))
+        refused = [r for read in gathered for r in read.refused]
         refused += [of_change(self.source.name, changes[r.source_id], r.reason) for r in receipt.rejected]
         self._keep(refused)
         self._forget(receipt)
-        return Counts(receipt.written, receipt.unchanged, receipt.older, receipt.withdrawn, len(refused), len(receipt.later))
-
-    def _read(self, change: Change) -> Leaflet | str:
-        return read_change(self.source.name, change, self.pdfs)
+        self.counts += Counts(
+            receipt.written, receipt.unchanged, receipt.older, receipt.withdrawn, rejected=len(refused), later=len(receipt.later)
+        )
+        reached = next((read.cursor for read in reversed(gathered) if read.cursor is not None), None)
+        if reached in {None, cursor.value} or self.counts.later:
+            return cursor
+        return self.stores.cursors.move(replace(cursor, value=reached))
 
     def _keep(self, refused: list[Rejected]) -> None:
         """Keeps the rejected, but for those that stand there already, word for word."""

@@ -8,13 +8,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# The combining marks of European scripts, which is where an accent goes when a letter is decomposed.
+_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _NOT_A_WORD = re.compile(r"[^a-z0-9%]+")
 
 
 def fold(text: str) -> str:
     """Lower case, without accents and marks such as ®: "Losartana Potássica®" -> "losartana potassica"."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.replace("®", " ").replace("™", " "))
-    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    return _ACCENTS.sub("", plain).casefold()
 
 
 def words(text: str) -> tuple[str, ...]:

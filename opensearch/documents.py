@@ -71,7 +71,7 @@ def product(leaflet: Leaflet) -> str:
 
 def _told(text: str) -> str:
     """Equal for two sections that say the same, whatever their spacing and capitals."""
-    return hashlib.sha256(key(text).encode()).hexdigest()[:16]
+    return hashlib.sha256(" ".join(text.casefold().split()).encode()).hexdigest()[:16]
 
 
 def _time(moment: datetime) -> str:

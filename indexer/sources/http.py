@@ -1,0 +1,353 @@
+"""One ERP's HTTP: bounded in bytes and time, retried a little, and never with another host.
+
+    Line.ask(Question)  ->  Answer, or SourceDown | SourceRefused | SourceChanged
+
+Nothing here knows what an answer means; that is the source's own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from pydantic import Field, field_validator
+from requests.exceptions import ConnectTimeout, ContentDecodingError, InvalidURL, RequestException, SSLError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from urllib3.exceptions import NameResolutionError
+
+from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
+from indexer.sources.deadline import Deadline, DeadlineAdapter
+from indexer.sources.tables import FilePath, Parameter, SourceTable, WebAddress, plain
+
+# Statuses that pass by themselves; any 5xx does too. 425 is Omie's "blocked for a while".
+_PASSING = frozenset({408, 425, 429})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPING_METHOD = frozenset({307, 308})
+_MOST_REDIRECTS = 5
+_TRIES = 3
+# Longer than this an ERP's Retry-After is for the next round, not for waiting with a thread in hand.
+_LONGEST_WAIT = 30.0
+_CHUNK = 64 * 1024
+
+
+class HttpTable(SourceTable):
+    """The keys of every source that is asked by HTTP. Proxies and certificates are read from here alone, never from the environment."""
+
+    url: WebAddress = Field(examples=['"https://erp.example/rest"'])
+    """Where the ERP's API starts. No request and no secret goes to another host, whatever its answers say."""
+
+    headers: dict[str, Parameter] = Field(default_factory=dict, examples=['{ TenantId = "01,02" }'])
+    """Headers to send with every request."""
+
+    ca_cert: FilePath | None = Field(default=None, examples=['"/etc/ssl/erp.pem"'])
+    """The certificate of the authority that signed the ERP's own, where that is not a public one."""
+
+    proxy: WebAddress | None = Field(default=None, examples=['"http://proxy.example:3128"'])
+    """The proxy to go through, if any."""
+
+    max_bytes: int = Field(default=50_000_000, gt=0, examples=["50_000_000"])
+    """The most bytes that one answer may have once unpacked; a longer one is not read to its end."""
+
+    @field_validator("ca_cert")
+    @classmethod
+    def _is_there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            msg = f"names the file {path}, which does not exist"
+            raise ValueError(msg)
+        return path
+
+
+class Credentials(Protocol):
+    """What shows the ERP who asks."""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers to send; raises a SourceError where they cannot be had."""
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        """Whether there are, or now are, others than these, which the ERP has refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Credentials that stay as they are: none at all, Basic, a bearer token or a key in a header."""
+
+    lines: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def headers(self) -> Mapping[str, str]:
+        """See Credentials."""
+        return self.lines
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        """See Credentials."""
+        del refused
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request. `url` is absolute; a POST has a JSON `body` or a `form`; statuses in `accepted` are answers like any other."""
+
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: str = "GET"
+    body: object = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    accepted: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an ERP said. `link` is the next page's address where a Link header names one (RFC 8288)."""
+
+    url: str
+    status: int
+    media_type: str
+    charset: str | None
+    link: str | None
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:  # any JSON
+        """The body as JSON, whatever encoding it came in; raises SourceChanged where it is none."""
+        try:
+            return json.loads(text(self.body, self.charset))
+        except (ValueError, RecursionError):
+            raise SourceChanged(self._not_json()) from None
+
+    def _not_json(self) -> str:
+        told = f"{_bare(self.url)} answered {self.status} with {len(self.body)} bytes of {self.media_type or 'unnamed type'}"
+        if self.media_type == "text/html" or self.body.lstrip()[:1] == b"<":
+            return f"{told}, a web page where JSON was expected: is `url` right, and is no login page or proxy in between?"
+        return f"{told} that are not JSON, or only a part of it"
+
+
+def text(body: bytes, declared: str | None) -> str:
+    """A body as text: UTF-8 if it is that, else as declared, else Windows-1252. Raises ValueError where it is none of them.
+
+    The declaration comes second because ERPs declare wrongly or nothing at all, and no other encoding passes for UTF-8 by chance;
+    guessing by statistics was wrong for Portuguese nine times of nine.
+    """
+    for charset in ("utf-8-sig", declared, "cp1252"):
+        if charset:
+            with suppress(UnicodeDecodeError, LookupError):
+                return body.decode(charset)
+    msg = "the bytes are of no known encoding"
+    raise ValueError(msg)
+
+
+class Line:
+    """A line to one ERP, for several threads at once."""
+
+    def __init__(self, table: HttpTable, credentials: Credentials) -> None:
+        self._table = table
+        self._credentials = credentials
+        self._session = _session(table)
+        self._retrying = Retrying(retry=retry_if_exception_type(SourceDown), stop=stop_after_attempt(_TRIES), wait=_pause, reraise=True)
+
+    def ask(self, question: Question) -> Answer:
+        """The answer to one question, of the host of `url` alone.
+
+        Raises SourceDown after three tries that may pass (no answer, cut short, too slow, 429, 5xx), SourceRefused for any other 4xx,
+        SourceChanged for an answer that leads to another host or has no end.
+        """
+        return self._retrying(self._tried, question)
+
+    def _tried(self, question: Question) -> Answer:
+        headers = self._credentials.headers()
+        with self._sent(question, headers) as response:
+            refused = response.status_code == requests.codes.unauthorized
+            if not refused:
+                return self._answer(question, response)
+        if self._credentials.renewed(headers):
+            with self._sent(question, self._credentials.headers()) as response:
+                return self._answer(question, response)
+        msg = f"{_bare(question.url)} answered 401: it does not accept our credentials"
+        raise SourceRefused(msg)
+
+    @contextmanager
+    def _sent(self, question: Question, headers: Mapping[str, str]) -> Iterator[requests.Response]:
+        """The response, redirects on the same host followed; whatever breaks while it is open is named for what the caller does next."""
+        with Deadline(self._table.timeout) as deadline:
+            try:
+                with self._followed(question, headers) as response:
+                    yield response
+                if deadline.passed:
+                    raise SourceDown(self._too_slow(question))
+            except RequestException as error:
+                if deadline.passed:
+                    raise SourceDown(self._too_slow(question)) from None
+                # From None: the library's texts quote the whole URL, whose parameters may be secret.
+                raise _named(error, _bare(question.url)) from None
+
+    def _too_slow(self, question: Question) -> str:
+        return f"{_bare(question.url)} did not finish its answer within {self._table.timeout:g} s"
+
+    def _followed(self, question: Question, headers: Mapping[str, str]) -> requests.Response:
+        url, params = question.url, dict(question.params)
+        for _ in range(_MOST_REDIRECTS + 1):
+            self._must_be_ours(url)
+            response = self._session.request(
+                question.method,
+                url,
+                params=params,
+                json=question.body,
+                data=question.form,
+                headers=dict(headers),
+                stream=True,
+                allow_redirects=False,
+                timeout=self._table.timeout,
+            )
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or location is None:
+                return response
+            response.close()
+            if question.method != "GET" and response.status_code not in _KEEPING_METHOD:
+                msg = f"{_bare(url)} redirects a {question.method}, which would lose the question: set `url` to where it leads"
+                raise SourceChanged(msg)
+            url, params = urljoin(url, location), {}
+        msg = f"{_bare(question.url)} redirects without end"
+        raise SourceChanged(msg)
+
+    def _must_be_ours(self, url: str) -> None:
+        if origin(url) != origin(self._table.url):
+            ours, theirs = _bare(self._table.url), _bare(url)
+            msg = f"{ours} leads to another host, {theirs}, where our credentials must not go; if that is the ERP, set `url` to it"
+            raise SourceChanged(msg)
+
+    def _answer(self, question: Question, response: requests.Response) -> Answer:
+        status = response.status_code
+        if not response.ok and status not in question.accepted:
+            raise _refusal(response, _bare(question.url))
+        declared = response.headers.get("Content-Type", "")
+        charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", declared, re.IGNORECASE)
+        return Answer(
+            url=response.url,
+            status=status,
+            media_type=declared.split(";")[0].strip().lower(),
+            charset=charset[1] if charset else None,
+            link=response.links.get("next", {}).get("url"),
+            body=self._body(response, _bare(question.url)),
+        )
+
+    def _body(self, response: requests.Response, bare: str) -> bytes:
+        """The unpacked body, read only as far as it may go: a few packed kilobytes can unpack to gigabytes."""
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > self._table.max_bytes:
+                msg = f"{bare} answered with more than {self._table.max_bytes:,} bytes; ask for smaller pages or raise `max_bytes`"
+                raise SourceChanged(msg)
+        return bytes(body)
+
+
+class _Busy(SourceDown):
+    """SourceDown with the wait that the ERP asked for."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, _Busy):
+        return min(error.wait, _LONGEST_WAIT)
+    # Half a second, then up to one, spread out so that threads which failed together do not come back together.
+    return float(wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT)(state))
+
+
+def _refusal(response: requests.Response, bare: str) -> Exception:
+    status = response.status_code
+    if status in _PASSING or status >= requests.codes.internal_server_error:
+        wait = _seconds(response.headers.get("Retry-After", ""))
+        msg = f"{bare} answered {status}"
+        return SourceDown(msg) if wait is None else _Busy(msg, wait)
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        return SourceRefused(f"{bare} answered {status}: it does not accept our credentials, or they may not read this")
+    if status in _REDIRECTS:
+        return SourceChanged(f"{bare} answered {status} without saying where to")
+    return SourceRefused(f"{bare} answered {status}: check the address and the parameters in sources.toml")
+
+
+def _seconds(retry_after: str) -> float | None:
+    """How long a Retry-After header asks to wait: it holds seconds or a date."""
+    if retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        return max((parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+def _named(error: RequestException, bare: str) -> Exception:
+    match error:
+        case InvalidURL():
+            return SourceChanged(f"{bare} is no address that can be asked")
+        case SSLError():
+            return SourceRefused(f"{bare} has a certificate that is not trusted: set `ca_cert` to its authority's, or mend `url`")
+        case ContentDecodingError():
+            return SourceChanged(f"{bare} answered with a body that does not unpack as its Content-Encoding says")
+        case ConnectTimeout():
+            return SourceDown(f"{bare} cannot be reached: nothing answers there")
+    causes = {type(cause) for cause in _causes(error)}
+    if NameResolutionError in causes:
+        why = "cannot be reached: the host's name is not known here"
+    elif ConnectionRefusedError in causes:
+        why = "cannot be reached: the connection was refused"
+    else:
+        why = f"broke off ({type(error).__name__})"
+    return SourceDown(f"{bare} {why}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """All that led to an error: the libraries keep it in the chain, in `reason` or in the arguments."""
+    yield error
+    for inner in (error.__cause__, getattr(error, "reason", None), *error.args):
+        if isinstance(inner, BaseException):
+            yield from _causes(inner)
+
+
+def _bare(url: str) -> str:
+    """An address fit for messages: without parameters, which may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What makes two addresses one host: who may be told our secrets."""
+
+    scheme: str
+    host: str | None
+    port: int | None
+
+
+def origin(url: str) -> Origin:
+    """The host behind an address."""
+    try:
+        parts = urlsplit(url)
+        return Origin(parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme))
+    except ValueError:
+        return Origin("", None, None)
+
+
+def _session(table: HttpTable) -> requests.Session:
+    session = requests.Session()
+    # Not the environment's proxies (they would catch loopback and the house's own hosts), and not ~/.netrc, whose passwords would
+    # replace ours without a word. What is wanted stands in sources.toml.
+    session.trust_env = False
+    session.proxies = {"http": table.proxy, "https": table.proxy} if table.proxy else {}
+    session.verify = str(table.ca_cert) if table.ca_cert else True
+    session.headers.update({"Accept": "application/json, */*;q=0.5", "User-Agent": "bulario-indexer"})
+    session.headers.update({name: str(plain(value)) for name, value in table.headers.items()})
+    session.mount("http://", DeadlineAdapter(pool_maxsize=table.max_in_flight))
+    session.mount("https://", DeadlineAdapter(pool_maxsize=table.max_in_flight))
+    return session

@@ -1,0 +1,238 @@
+"""Any ERP whose leaflets a SQL query can read.
+
+    [sources.filial]
+    type = "sql"
+    url = "postgresql+psycopg://sac@db.example/erp"
+    password = { env = "FILIAL_PASSWORD" }
+    query = "SELECT id, name, html, updated_at, inactive FROM leaflets WHERE updated_at >= :since ORDER BY updated_at, id"
+    fields = { id = "id", name = "name", text = "html", updated_at = "updated_at", deleted = "inactive" }
+
+A row whose time of edit is NULL is never `>= :since`: write COALESCE(updated_at, created_at) where the ERP leaves it out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from sqlalchemy import Connection, Engine, RowMapping, create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from indexer.sources.base import Ahead, Page, SourceChanged, SourceDown, SourceRefused
+from indexer.sources.records import Fields, media_type, reading
+from indexer.sources.tables import Secret, SourceTable, surroundings
+from indexer.sources.window import Window
+from leaflets import Change, Content, Unreadable, Withdrawal
+
+# Rows in memory at a time: 100 leaflets of 500 kB are 50 MB, as much as one HTTP answer may have.
+_BATCH = 100
+# Before any row, and a time that every database's own type can hold.
+_FAR_PAST = datetime.fromisoformat("1900-01-01T00:00:00+00:00")
+# SQLSTATEs, or the beginnings of them, that no later try mends: a write, authorisation, unknown database, syntax and rights.
+_PERMANENT = ("25006", "28", "3D", "42")
+_PERMANENT_WORDS = re.compile(
+    r"authentication failed|no pg_hba|does not exist|no such (table|column)|syntax error|not a database|readonly|access denied",
+    re.IGNORECASE,
+)
+
+
+class SqlFields(Fields[str]):
+    """Which of the query's columns says what."""
+
+    content: str | None = Field(default=None, examples=['"pdf"'])
+    """The column that holds the leaflet as a file (bytes): PDF, RTF, HTML or plain text."""
+
+    @model_validator(mode="after")
+    def _holds_a_leaflet(self) -> SqlFields:
+        if not (self.text or self.sections or self.content):
+            msg = "needs a column that holds the leaflet: text, sections or content"
+            raise ValueError(msg)
+        return self
+
+
+class SqlTable(SourceTable):
+    """A source of type sql."""
+
+    type: Literal["sql"] = Field(examples=['"sql"'])
+    """A database that SQLAlchemy reads."""
+
+    url: URL = Field(examples=['"postgresql+psycopg://sac@db.example/erp"'])
+    """The database, as SQLAlchemy writes it, without the password."""
+
+    password: Secret | None = Field(default=None, examples=['{ env = "ERP_PASSWORD" }'])
+    """The password of the user in `url`."""
+
+    query: str = Field(examples=['"SELECT id, html, updated_at FROM leaflets WHERE updated_at >= :since ORDER BY updated_at, id"'])
+    """A SELECT of all records edited since `:since`, which is bound: in a database that knows time zones as a time with its zone, else in
+    `fields.timezone`."""
+
+    since_format: str | None = Field(default=None, examples=['"%Y-%m-%d %H:%M:%S"'])
+    """How `:since` is written, in `fields.timezone`, where the column holds texts (strftime codes, or epoch, or epoch_ms).
+    Left out: as the database's own type; in SQLite, which has none, like the example."""
+
+    fields: SqlFields = Field(examples=['{ id = "id", text = "html", updated_at = "updated_at" }'])
+    """Which of the query's columns says what."""
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _database(cls, value: object, info: ValidationInfo) -> URL:
+        try:
+            url = make_url(str(value))
+            url.get_dialect().import_dbapi()
+        except (ArgumentError, NoSuchModuleError, AttributeError):
+            msg = "is no database address that SQLAlchemy knows"
+            raise ValueError(msg) from None
+        except ImportError as error:
+            msg = f"needs the driver {error.name}, which is not installed: install it beside the indexer"
+            raise ValueError(msg) from None
+        if url.password:
+            msg = "holds a literal password, which is refused: leave it out and write password = { env = ... } instead"
+            raise ValueError(msg)
+        if url.get_backend_name() == "sqlite" and url.database:
+            return url.set(database=str(surroundings(info).folder / url.database))
+        return url
+
+    @field_validator("query")
+    @classmethod
+    def _only_reads(cls, query: str) -> str:
+        if not re.match(r"\s*(select|with)\b", query, re.IGNORECASE):
+            msg = "must be a SELECT"
+            raise ValueError(msg)
+        return query
+
+    @model_validator(mode="after")
+    def _asks_since(self) -> SqlTable:
+        if self.fields.updated_at and not re.search(r"(?<!:):since\b", self.query):
+            msg = "needs :since in query, where fields.updated_at is compared with it"
+            raise ValueError(msg)
+        return self
+
+    def source(self, name: str) -> SqlSource:
+        """The source that this table describes."""
+        return SqlSource(name, self)
+
+
+class SqlSource:
+    """See the module. It has one question, so it never has more than one in flight."""
+
+    def __init__(self, name: str, table: SqlTable) -> None:
+        self.name = name
+        self.every: timedelta | None = table.every
+        self.max_in_flight: int = table.max_in_flight
+        self._table = table
+        self._engine = _engine(table)
+
+    def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
+        """See Source. Only the last page has a cursor: the query may give its rows in any order."""
+        del ahead
+        window = Window(since, self._table.lag)
+        with self._connected() as connection:
+            rows = connection.execution_options(yield_per=_BATCH).execute(text(self._table.query), self._since(window)).mappings()
+            self._must_have_columns(list(rows.keys()))
+            for batch in rows.partitions(_BATCH):
+                changes = tuple(self._change(window, row) for row in batch)
+                for change in changes:
+                    window.saw(change.version)
+                yield Page(changes)
+        yield Page((), window.cursor)
+
+    def check(self) -> str:
+        """See Source."""
+        window = Window(None, self._table.lag)
+        with self._connected() as connection:
+            rows = connection.execution_options(yield_per=1).execute(text(self._table.query), self._since(window)).mappings()
+            self._must_have_columns(list(rows.keys()))
+            row = rows.fetchone()
+            rows.close()
+        answered = f"{self._engine.dialect.name} answered"
+        if row is None:
+            return f"{answered}, without any row"
+        match self._change(window, row):
+            case Unreadable(reason=reason):
+                return f"{answered}, but the first row cannot be read: {reason}"
+            case change:
+                return f"{answered}; the first row is {change.source_id!r}"
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A read-only transaction, whose errors are named for what the caller does next."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self._named(error) from None
+
+    def _named(self, error: DBAPIError) -> SourceDown | SourceRefused:
+        """What the driver said, without SQLAlchemy's text around it, which quotes the parameters."""
+        told = " ".join(str(error.orig).split())[:300]
+        state = getattr(error.orig, "sqlstate", None) or ""
+        where = self._engine.url.render_as_string(hide_password=True)
+        if state.startswith(_PERMANENT) or _PERMANENT_WORDS.search(told):
+            return SourceRefused(f"{where} refused: {told}")
+        return SourceDown(f"{where} did not answer: {told}")
+
+    def _since(self, window: Window) -> dict[str, object]:
+        if not re.search(r"(?<!:):since\b", self._table.query):
+            return {}
+        at = (window.start or _FAR_PAST).astimezone(self._table.fields.timezone)
+        form = self._table.since_format or ("%Y-%m-%d %H:%M:%S" if self._engine.dialect.name == "sqlite" else None)
+        if form is None:
+            return {"since": at if self._engine.dialect.name == "postgresql" else at.replace(tzinfo=None)}
+        epochs = {"epoch": int(at.timestamp()), "epoch_ms": int(at.timestamp() * 1000)}
+        return {"since": epochs.get(form, at.strftime(form))}
+
+    def _must_have_columns(self, columns: list[str]) -> None:
+        fields = self._table.fields
+        told = fields.model_dump(include={*_COLUMNS}, exclude_none=True)
+        missing = sorted({*told.values(), *fields.sections.values()} - {*columns})
+        if missing:
+            msg = f"the query gives no column {', '.join(missing)}, which `fields` names; it gives {', '.join(columns)}"
+            raise SourceChanged(msg)
+
+    def _change(self, window: Window, row: RowMapping) -> Change | Withdrawal | Unreadable:
+        return reading(
+            self._table.fields,
+            lambda column: row[column],
+            window,
+            lambda: json.dumps({**row}, default=_shown, ensure_ascii=False, indent=1),
+            lambda: tuple(self._file(row)),
+        )
+
+    def _file(self, row: RowMapping) -> Iterator[Content]:
+        column = self._table.fields.content
+        if column is not None and row[column]:
+            body = row[column]
+            told = body.encode() if isinstance(body, str) else bytes(body)
+            yield Content(told, media_type(told))
+
+
+_COLUMNS = ("id", "name", "active_ingredients", "laboratory", "registration", "ean", "audience", "updated_at", "deleted", "text", "content")
+
+
+def _shown(value: object) -> str:
+    """A column's value for people: bytes by their number, the rest as it prints."""
+    return f"{len(value):,} bytes" if isinstance(value, bytes | memoryview) else str(value)
+
+
+def _engine(table: SqlTable) -> Engine:
+    """An engine that opens a connection for each pull, reads only, and gives up on a silent server."""
+    url = table.url if table.password is None else table.url.set(password=table.password.get_secret_value())
+    seconds = max(1, round(table.timeout))
+    match url.get_backend_name():
+        case "postgresql":
+            # Times without a zone are then read, and compared with :since, in the zone that sources.toml names.
+            options = f"-c statement_timeout={seconds}s -c TimeZone={table.fields.timezone.key} -c default_transaction_read_only=on"
+            told: dict[str, Any] = {"connect_timeout": seconds, "options": options, "tcp_user_timeout": seconds * 1000}
+            return create_engine(url, poolclass=NullPool, connect_args=told)
+        case "sqlite" if url.database:
+            # mode=ro: a wrong path is an error, not a new and empty database.
+            read_only = url.set(database=f"file:{url.database}").update_query_dict({"mode": "ro", "uri": "true"})
+            return create_engine(read_only, poolclass=NullPool, connect_args={"timeout": seconds})
+    return create_engine(url, poolclass=NullPool)

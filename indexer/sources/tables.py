@@ -1,0 +1,186 @@
+"""What the tables of sources.toml are made of: durations, secrets, addresses, expressions, and the keys all types share."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import jmespath
+import jmespath.exceptions
+from jmespath.parser import ParsedResult
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+
+from indexer.sources.base import Source
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a sources file may point at: the environment and, for relative paths, the folder it lies in."""
+
+    environ: Mapping[str, str]
+    folder: Path
+
+
+def surroundings(info: ValidationInfo) -> Surroundings:
+    """What `configured` hands to every table it reads."""
+    where: object = info.context
+    if not isinstance(where, Surroundings):
+        msg = "a table of sources.toml is read with its Surroundings as context"
+        raise TypeError(msg)
+    return where
+
+
+class Table(BaseModel):
+    """A table of sources.toml. A key's docstring says what it means, its `examples` how it is written."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+
+def duration(text: object) -> timedelta:
+    """A time span as people write it: "90s", "15m", "1h", "1h30m", "2d"."""
+    if isinstance(text, timedelta):
+        return text
+    if not isinstance(text, str) or not re.fullmatch(r"(\d+[smhd])+", text.strip()):
+        msg = 'must be a number and a unit (s, m, h or d), such as "90s", "15m" or "1h"'
+        raise ValueError(msg)
+    return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in re.findall(r"(\d+)([smhd])", text)), timedelta())
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    where = surroundings(info)
+    match value:
+        case {"env": str(variable), **rest} if not rest:
+            return _told(where.environ.get(variable, ""), f"names the environment variable {variable}, which is not set")
+        case {"file": str(path), **rest} if not rest:
+            return _told(_first_line(where.folder / path), f"names the secret file {path}, which is empty")
+        case str():
+            msg = 'is a literal secret, which is refused: write { env = "NAME_OF_A_VARIABLE" } or { file = "/run/secrets/name" } instead'
+            raise ValueError(msg)
+    msg = 'must be { env = "NAME_OF_A_VARIABLE" } or { file = "/run/secrets/name" }'
+    raise ValueError(msg)
+
+
+def _parameter(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, dict):
+        return SecretStr(str(_secret(value, info)))
+    if not isinstance(value, str | int):
+        msg = 'must be a text, a whole number or, for a secret, { env = "NAME_OF_A_VARIABLE" }'
+        raise ValueError(msg)  # noqa: TRY004 pydantic collects ValueError alone
+    return value
+
+
+def _told(secret: str, otherwise: str) -> str:
+    if not secret:
+        raise ValueError(otherwise)
+    return secret
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        msg = f"names the secret file {path}, which does not exist"
+        raise ValueError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"names the secret file {path}, which cannot be read ({type(error).__name__})"
+        raise ValueError(msg) from None
+
+
+def _beside(path: Path, info: ValidationInfo) -> Path:
+    return surroundings(info).folder / path
+
+
+def _zone(value: object) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        msg = 'must be the name of a time zone, such as "America/Sao_Paulo" or "UTC"'
+        raise ValueError(msg) from None
+
+
+def _web_address(value: object) -> str:
+    told = urlsplit(value if isinstance(value, str) else "")
+    if told.scheme not in ("http", "https") or not told.hostname:
+        msg = 'must start with http:// or https:// and name a host, such as "https://erp.example/rest"'
+        raise ValueError(msg)
+    if told.username or told.password:
+        msg = "must not hold a user name or a password: they have keys of their own"
+        raise ValueError(msg)
+    if told.query or told.fragment:
+        msg = "must not hold a ? or # part: parameters have a key of their own"
+        raise ValueError(msg)
+    return told.geturl().rstrip("/")
+
+
+def _expression(value: object) -> ParsedResult:
+    if isinstance(value, ParsedResult):
+        return value
+    if not isinstance(value, str):
+        msg = 'must be a JMESPath expression in quotes, such as "items[].product"'
+        raise ValueError(msg)  # noqa: TRY004 pydantic collects ValueError alone
+    try:
+        compiled = jmespath.compile(value)
+        # An unknown function is found only when it is called.
+        compiled.search({})
+    except jmespath.exceptions.JMESPathTypeError:
+        return compiled
+    except jmespath.exceptions.JMESPathError as error:
+        reason = str(error).splitlines()[0].rstrip(":")
+        msg = f"is not a JMESPath expression: {reason}"
+        raise ValueError(msg) from None
+    return compiled
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+FilePath = Annotated[Path, AfterValidator(_beside)]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Parameter = Annotated[str | int | SecretStr, BeforeValidator(_parameter)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+WebAddress = Annotated[str, BeforeValidator(_web_address)]
+Expression = Annotated[ParsedResult, BeforeValidator(_expression)]
+
+
+def plain(value: str | int | SecretStr) -> str | int:
+    """A parameter's value, fit to be sent; a secret's too, so not to be shown."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+class SourceTable(Table, ABC):
+    """The keys that every type of source has."""
+
+    type: str = Field(examples=['"rest"'])
+    """What kind of ERP this is."""
+
+    every: Duration | None = Field(default=None, examples=['"1h"'])
+    """How often `indexer run` pulls it; left out: as SYNC_EVERY says."""
+
+    max_in_flight: int = Field(default=4, ge=1, le=64, examples=["4"])
+    """How many requests the ERP may have to answer at once."""
+
+    timeout: float = Field(default=30.0, gt=0, le=3600, examples=["30"])
+    """Seconds that one request may take from the first byte to the last; past that the ERP counts as down."""
+
+    lag: Duration = Field(default=timedelta(minutes=5), examples=['"5m"'])
+    """How far each pull reads back before its cursor. An edit committed later than its own date is missed if it comes later than this."""
+
+    @abstractmethod
+    def source(self, name: str) -> Source:
+        """The source that this table describes."""
