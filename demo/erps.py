@@ -33,7 +33,7 @@ from werkzeug.serving import make_server
 from demo.catalogue import DemoLeaflet, held_by
 
 # A Protheus of a busy morning, an SAP far away, an ERPNext next door: seconds before each answer.
-LATENCY = {"matriz": 0.25, "filial": 0.15, "distribuidora": 0.1}
+LATENCY = {"matriz": 1.0, "filial": 0.6, "distribuidora": 0.4}
 PORTS = {"matriz": 18081, "filial": 18082, "distribuidora": 18083}
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 # What the stand-ins ask for and demo/run.py puts into the environment. They guard nothing.

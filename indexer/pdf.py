@@ -1,21 +1,31 @@
-"""The text of PDFs, read in processes of their own, because a PDF from outside may be broken or made to break its reader."""
+"""The text of PDFs, read in processes of their own, because a PDF from outside may be broken or made to break its reader.
+
+    PdfReader.text(bytes)  ->  text, or UnreadablePdf
+
+Each worker is this module run as a program, and has a line of its own to us: nothing is shared that a worker killed at the wrong moment
+could leave locked for the others. (Pebble's pool shares a lock: with its workers killed at rest it never answered again.)
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import queue
 import resource
-import threading
-from concurrent.futures.process import BrokenProcessPool
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Never, Self
 
 import pypdfium2  # type: ignore[import-untyped]  # it ships no types
-from pebble import ProcessExpired, ProcessPool
 from pypdfium2 import raw
 
-# Each worker needs some 100 MB of address space before it reads anything.
-_LEAST_MEMORY = 256_000_000
+# A worker starts in a fifth of a second; on a machine under load it may take longer, and is then no fault of the PDF.
+_STARTING_SECONDS = 60.0
+_READY, _TEXT, _REASON = b"ready", b"+", b"-"
 
 
 class UnreadablePdf(Exception):
@@ -24,33 +34,36 @@ class UnreadablePdf(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one PDF may ask of us. The largest of the 84 that we measured has 820 kB and is read in a fraction of a second."""
+    """How much one PDF may ask of us. The largest of 84 real leaflets has 820 kB and 44 pages; two workers read all 84 in 1.2 s."""
 
     pages: int = 400
     bytes: int = 50_000_000
     seconds: float = 30.0
     memory: int = 1_000_000_000
-    """Address space of one worker."""
+    """A worker's address space."""
 
 
 class PdfReader:
-    """Reads PDFs in a few worker processes; for several threads at once. A worker that takes too long or dies is replaced.
+    """Reads PDFs in a few worker processes, for several threads at once. A worker that takes too long or dies is replaced.
 
-    Use it as a context manager: the workers end with it.
+    Use it as a context manager: the workers end with it. They start when they are first needed.
     """
 
     def __init__(self, workers: int = os.cpu_count() or 2, limits: Limits = Limits()) -> None:
-        self._workers = workers
         self._limits = limits
-        self._pool = self._started()
-        self._lock = threading.Lock()
+        self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
+        self._workers = workers
+        for _ in range(workers):
+            self._idle.put(None)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble's own is untyped
-        self._pool.join()
+        for _ in range(self._workers):
+            worker = self._idle.get()
+            if worker is not None:
+                worker.end()
 
     def text(self, body: bytes) -> str:
         """The PDF's text, its pages separated by form feeds; raises UnreadablePdf where there is none to be had."""
@@ -60,51 +73,89 @@ class PdfReader:
             _refuse(f"it has {len(body):,} bytes, more than the {self._limits.bytes:,} that are read")
         if b"%PDF-" not in body[:1024]:
             _refuse("it is not a PDF: it does not begin as one")
+        worker = self._idle.get()
         try:
-            return str(self._sound_pool().schedule(_text, (body, self._limits.pages), timeout=self._limits.seconds).result())
-        except TimeoutError:
-            _refuse(f"reading it took more than {self._limits.seconds:g} s")
-        except MemoryError:
-            _refuse(f"reading it took more than {self._limits.memory:,} bytes of memory")
-        except (ProcessExpired, BrokenProcessPool):
-            _refuse(f"reading it broke the reader, or took more than {self._limits.memory:,} bytes of memory")
-
-    def _sound_pool(self) -> ProcessPool:
-        """The pool, or a new one: a pool whose workers all died at rest, as when memory runs out, never comes back by itself."""
-        with self._lock:
-            if not self._pool.active:
-                self._pool.stop()  # type: ignore[no-untyped-call]  # pebble's own is untyped
-                self._pool.join()
-                self._pool = self._started()
-            return self._pool
-
-    def _started(self) -> ProcessPool:
-        # Spawned, not forked: a fork of a process with threads may hold their locks for ever.
-        return ProcessPool(
-            max_workers=self._workers,
-            initializer=_limit_memory,
-            initargs=(max(self._limits.memory, _LEAST_MEMORY),),
-            context=multiprocessing.get_context("spawn"),
-        )
+            # One that died at rest, as when the system is out of memory, is no fault of this PDF.
+            if worker is None or not worker.lives:
+                worker = _Worker(self._limits)
+            return worker.text(body)
+        finally:
+            self._idle.put(worker)
 
 
-def _limit_memory(most: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+class _Worker:
+    """One process that reads one PDF at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-m", "indexer.pdf", *map(str, (theirs.fileno(), limits.memory, limits.pages))]
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        self._line = Connection(ours.detach())
+        if not self._line.poll(_STARTING_SECONDS) or self._line.recv_bytes() != _READY:
+            self.end()
+            message = f"the PDF reader does not start: {' '.join(command)}"
+            raise RuntimeError(message)
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def text(self, body: bytes) -> str:
+        """See PdfReader. A worker that gave neither a text nor a reason is ended."""
+        try:
+            self._line.send_bytes(body)
+            if not self._line.poll(self._limits.seconds):
+                self.end()
+                _refuse(f"reading it took more than {self._limits.seconds:g} s")
+            told = self._line.recv_bytes()
+        except (EOFError, OSError):
+            self.end()
+            _refuse(f"it broke its reader, or needed more than {self._limits.memory:,} bytes of memory")
+        kind, words = told[:1], told[1:].decode()
+        if kind == _REASON:
+            _refuse(words)
+        return words
+
+    def end(self) -> None:
+        """Ends the process, whatever it does."""
+        self._line.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def _serve(line: Connection, most_memory: int, most_pages: int) -> None:
+    """What a worker does, until its line is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then closes the line.
+    resource.setrlimit(resource.RLIMIT_AS, (most_memory, most_memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    line.send_bytes(_READY)
+    with suppress(EOFError):
+        while True:
+            line.send_bytes(_told(line.recv_bytes(), most_pages))
+
+
+def _told(body: bytes, most_pages: int) -> bytes:
+    try:
+        return _TEXT + _text(body, most_pages).encode("utf-8", "replace")
+    except _Refusal as refusal:
+        return _REASON + str(refusal).encode()
+    except MemoryError:
+        return _REASON + b"it needed more memory than a reader may have"
 
 
 def _text(body: bytes, most_pages: int) -> str:
-    """What a worker does."""
     try:
         with pypdfium2.PdfDocument(body) as document:
             if len(document) > most_pages:
-                _refuse(f"it has {len(document):,} pages, more than the {most_pages} that are read")
-            pages = [_page_text(document, number) for number in range(len(document))]
+                raise _Refusal(f"it has {len(document):,} pages, more than the {most_pages} that are read")
+            told = "\f".join(_page_text(document, number) for number in range(len(document)))
     except pypdfium2.PdfiumError as error:
-        _refuse(_meaning(error))
-    told = "\f".join(pages)
+        raise _Refusal(_meaning(error)) from None
     if not told.strip():
-        _refuse("it has no text, only pictures: it must go through OCR first")
+        raise _Refusal("it has no text, only pictures: it must go through OCR first")
     return told
 
 
@@ -124,6 +175,14 @@ def _meaning(error: pypdfium2.PdfiumError) -> str:
     return "it is broken: it begins as a PDF, but its pages cannot be found"
 
 
+class _Refusal(Exception):
+    """Why a worker does not read a PDF."""
+
+
 def _refuse(reason: str) -> Never:
     message = f"the PDF cannot be read: {reason}"
     raise UnreadablePdf(message)
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from leaflets.layout import Line
 
 # Measured on 1,155 leaflets: the table is 13 % of the text (one in ten: 31 %), and with it 207 of them looked like another kind.
-_TITLE = r"hist[oó]rico\s+d[aeo]s?\s+(?:(?:altera|vers|revis|atualiza|submiss)\w*(?:\s+(?:d[aeo]s?|para|n[ao]|em|a|o)){0,2}\s+)?(?:bula|texto|folheto)"
+_CHANGES = r"(?:altera|vers|revis|atualiza|submiss)\w*(?:\s+(?:d[aeo]s?|para|n[ao]|em|a|o)){0,2}"
+_TITLE = rf"hist[oó]rico\s+d[aeo]s?\s+(?:{_CHANGES}\s+)?(?:bula|texto|folheto)"
 _MAY_BEGIN = re.compile(r"\W*(?:dados|data|anexo)\b", re.IGNORECASE)
 _BEGINS = re.compile(
     rf"\W*(?:anexo b\W*\s)?\W*(?:dados\s+d[ae]\s+submiss[aã]o\s+eletr[oô]nica|data\s+d[eo]\s+expediente|{_TITLE})", re.IGNORECASE
@@ -27,10 +28,11 @@ _LEAFLET_BEGINS = re.compile(
 )
 # No leaflet begins with a numbered section; pages of the table do.
 _QUOTED = re.compile(r"\W*\d")
-# The stretch that is looked at to tell a leaflet from a table, in lines; and how much of it must stand on lines of some length.
+# The stretch that is looked at to tell a leaflet from a table: so many lines, so many letters of each; and the length of full lines,
+# on which half of it must stand (cells of the table are shorter).
 _STRETCH = 45
-_FULL = 45
 _MOST = 500
+_FULL = 45
 # A page with fewer letters is looked at with the next.
 _COVER = 250
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from leaflets.leaflet import Section
 from leaflets.names import fold, ingredients
@@ -80,7 +81,8 @@ _OPENING = 60
 # Longer lines are sentences; only their beginnings are looked at.
 _LONGEST = 200
 _OPENING_ENDS = re.compile(
-    r"\W*(?:formas? farmac[eê]uticas?\b.{0,12})?(?:apresenta[cç](?:[aã]o|[oõ]es)\b|composi[cç](?:[aã]o|[oõ]es)\W*$)|\W*1\W.{0,20}(?:para qu|indica)",
+    r"\W*(?:formas? farmac[eê]uticas?\b.{0,12})?(?:apresenta[cç](?:[aã]o|[oõ]es)\b|composi[cç](?:[aã]o|[oõ]es)\W*$)"
+    r"|\W*1\W.{0,20}(?:para qu|indica)",
     re.IGNORECASE,
 )
 _SAYS_NAME = re.compile(r"nome (?:comercial|do (?:medicamento|produto))\s*:\s*(.+)", re.IGNORECASE)
@@ -90,15 +92,14 @@ _SAYS_INGREDIENT = re.compile(
 _IDENTIFICATION = re.compile(r"\W*(?:[IVX]{1,3}\b\W*)?identifica[cç][aã]o d", re.IGNORECASE)
 _GENERIC = re.compile(r"medicamento\s+gen[eé]rico", re.IGNORECASE)
 # What stands around a name on first pages.
-_NO_NAME = re.compile(
-    r"\b(?:ltda|s/a|s\.a|farmaceutica|industria|laboratorios?|laboratory|quimicos?|instituto|fundacao|pharma|pharmaceuticals?|cnpj|avenida|av|rua|rodovia"
-    r"|cep|fone|tel|www|http|bulas?|pacientes?|profissional|medicamento|produto|generico|similar|lei|resolucao|rdc|modelo|versao"
-    r"|identificacao|apresentac\w+|formas?|pagina|pag|anvisa|folheto|leia|atencao|fitoterapico|registro|classe|agente|nomenclatura|familia"
-    r"|comprimidos?|capsulas?|solucao|suspensao|xarope|creme|pomada|gel|gotas|injetavel|po|granulado|drageas?|spray|aerossol|colirio"
-    r"|emulsao|ovulos?|supositorios?|pastilhas?|adesivos?|locao|elixir|frascos?|ampolas?|embalage\w+|cartucho|vias?|uso|liberacao"
-    r"|oral|adulto|pediatrico|composicao|contem|contendo|dosagem|concentracao|comercial|institucional|internal|texto|confidencial|ccds|vp|vps|concentrado|infusao|sistema|aplicador|doses?|jatos|volume"
-    r"|unidades?|parte|seringas?|refil|refis|inalador\w*|planta|equivalente)\b|[@_:|]"
-)
+_NO_NAME_WORDS = """adesivos? adulto aerossol agente ampolas? anvisa apresentac\\w+ aplicador atencao av avenida bulas? capsulas? cartucho
+ccds cep classe cnpj colirio comercial composicao comprimidos? concentracao concentrado confidencial contem contendo creme dosagem doses?
+drageas? elixir embalage\\w+ emulsao equivalente familia farmaceutica fitoterapico folheto fone formas? frascos? fundacao gel generico gotas
+granulado http identificacao inalador\\w* industria infusao injetavel institucional instituto internal jatos laboratorios? laboratory lei
+leia liberacao locao ltda medicamento modelo nomenclatura oral ovulos? pacientes? pag pagina parte pastilhas? pediatrico pharma
+pharmaceuticals? planta po pomada produto profissional quimicos? rdc refil refis registro resolucao rodovia rua s/a s\\.a seringas? similar
+sistema solucao spray supositorios? suspensao tel texto unidades? uso versao vias? volume vp vps www xarope"""
+_NO_NAME = re.compile(rf"\b(?:{'|'.join(_NO_NAME_WORDS.split())})\b|[@_:|]")
 _COMPANY_NAME = re.compile(r"\b(?:instituto|funda[cç][aã]o|laborat[oó]rios?|ind[uú]stria|ltda|anexo)\b", re.IGNORECASE)
 _CODE = re.compile(r"\d{2}/\w{2,4}/\d{2,4}|[A-Z]{2,}[-_]?\d{3,}|\d{5,}|\d[A-Z]{3}\d")
 _STRENGTH = re.compile(r"[\s(,-]*\b\d[\d.,]*\s*(?:mg|mcg|µg|g|ml|ui|%|u)(?![^\W\d_]).*$", re.IGNORECASE)
@@ -133,7 +134,7 @@ def _ingredients(opening: list[str], name: str) -> tuple[str, ...]:
     if any(_GENERIC.search(line[:_LONGEST]) for line in opening):
         return ingredients(name)
     names = _names(opening)
-    after = (later for now, later in zip(names, names[1:], strict=False) if fold(now) == fold(name) and fold(later) != fold(name))
+    after = (later for now, later in pairwise(names) if fold(now) == fold(name) and fold(later) != fold(name))
     return ingredients(next((one for one in after if _SUBSTANCE.match(one)), ""))
 
 

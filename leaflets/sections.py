@@ -61,11 +61,11 @@ def anatomy(text: str, audience: Audience | None = None) -> Anatomy:
     """The anatomy of clean text, whose pages are separated by form feeds where it had pages."""
     page = printed(text)
     cut = without_history(page.lines)
-    leaflets = _leaflets(_headings(cut.body), len(cut.body))
+    leaflets = _leaflets(cut, _headings(cut.body))
     wanted = next((one for one in leaflets if _AUDIENCES.get(one.kind) is audience), leaflets[0])
     parts = [part for one in leaflets for part in (_parts(cut, one) if one is wanted else [_whole(cut, one)])]
     return Anatomy(
-        _audience(wanted, text),
+        _AUDIENCES[wanted.kind] if len(leaflets) > 1 else _audience(wanted, text),
         _passages(parts, measure(cut.body)),
         paragraphs(cut.history, measure(cut.history)),
         "\n".join([*page.furniture, *(part.title for part in parts if part.title and not part.lines)]),
@@ -101,22 +101,24 @@ _ENOUGH = 4
 _ENOUGH_FOR_TWO = 6
 
 
-def _leaflets(found: Sequence[Heading], end: int) -> list[_Leaflet]:
+def _leaflets(cut: Cut, found: Sequence[Heading]) -> list[_Leaflet]:
     """The file's one leaflet, or its two where all headings of one kind come before all of the other."""
+    end = len(cut.body)
     for headings in ([h for h in found if h.sure], found):
         questions = [h for h in headings if h.kind is Kind.PATIENT]
         technical = [h for h in headings if h.kind is Kind.PROFESSIONAL]
         if min(_different(questions), _different(technical)) >= _ENOUGH_FOR_TWO:
             first, second = sorted((questions, technical), key=lambda some: some[0].line)
             if first[-1].line < second[0].line:
-                border = _border(found, first[-1].line)
+                border = _border(cut, found, first[-1].line)
                 return [_leaflet(first[0].kind, found, 0, border), _leaflet(second[0].kind, found, border, end)]
     return [_leaflet(_kind(found), found, 0, end)]
 
 
-def _border(found: Sequence[Heading], last: int) -> int:
-    """Where the second leaflet begins: at the first heading that is not the first leaflet's legal part."""
-    return next(h.line for h in found if h.line > last and h.section is not Section.LEGAL)
+def _border(cut: Cut, found: Sequence[Heading], last: int) -> int:
+    """Where the second leaflet begins: where the text goes on after a history table, else at a heading that is not the legal part's."""
+    heading_at = next(h.line for h in found if h.line > last and h.section is not Section.LEGAL)
+    return min((at for at in cut.resumes if last < at <= heading_at), default=heading_at)
 
 
 def _leaflet(kind: Kind, found: Sequence[Heading], start: int, end: int) -> _Leaflet:
@@ -194,16 +196,16 @@ def _chosen(leaflet: _Leaflet) -> dict[int, Heading]:
 
 # Sub-headings that end "Interações medicamentosas" inside the patient's warnings.
 _WARNS_AGAIN = re.compile(
-    r"\W*(?:gravidez|gesta|gr[aá]vidas|mulheres|homens|lacta|amamenta|aleitamento|fertilidade|diminui[cç][aã]o da fert|trabalho de parto|terato"
-    r"|efeitos? terato|uso (?:em|na|no|durante|ped|ger)|crian[cç]as|pediatr|geriatr|idosos|pacientes (?:com|idosos|ped)|popula|grupos de risco"
-    r"|precau|advert|cuidados|carcino|muta|abuso|depend[eê]ncia|doping|insufici[eê]ncia|disfun[cç]|comprometimento"
+    r"\W*(?:gravidez|gesta|gr[aá]vidas|mulheres|homens|lacta|amamenta|aleitamento|fertilidade|diminui[cç][aã]o da fert|trabalho de parto"
+    r"|(?:efeitos? )?terato|uso (?:em|na|no|durante|ped|ger)|crian[cç]as|pediatr|geriatr|idosos|pacientes (?:com|idosos|ped)|popula"
+    r"|grupos de risco|precau|advert|cuidados|carcino|muta|abuso|depend[eê]ncia|doping|insufici[eê]ncia|disfun[cç]|comprometimento"
     r"|(?:efeitos? |altera\w+ )?(?:sobre |na )?a?\s?(?:capacidade|habilidade)|dirigir|condu[cç][aã]o|condu[zç])(?!.*[.;,]$).{0,70}$",
     re.IGNORECASE,
 )
 # Where the legal part begins in leaflets that give it no heading.
 _LEGAL_BEGINS = re.compile(
-    r"\W*(?:(?:reg(?:istro|\.)?\b.{0,12})?\bm\.?\s?s\.?\b\W{0,3}(?:n\W{0,2})?\d|registro\W{0,4}(?:m\.?s|anvisa|n\W|\d)|farm(?:\.|ac[eê]utic[oa]) resp"
-    r"|(?:importado|registrado|fabricado|produzido)[^.]{0,30} por\b|(?:venda|uso) sob prescri|siga corretamente o modo de usar)",
+    r"\W*(?:(?:reg(?:istro|\.)?\b.{0,12})?\bm\.?\s?s\.?\b\W{0,3}(?:n\W{0,2})?\d|registro\W{0,4}(?:m\.?s|anvisa|n\W|\d)"
+    r"|farm(?:\.|ac[eê]utic[oa]) resp|(?:importado|registrado|fabricado|produzido)[^.]{0,30} por\b|(?:venda|uso) sob prescri|siga corretamente o modo de usar)",
     re.IGNORECASE,
 )
 

@@ -39,8 +39,8 @@ class _Downloads(PythonResolver):
         wait=wait_exponential_jitter(multiplier=0.2, max=2),
         reraise=True,
     )
-    def download(self, artifact: Artifact) -> Path | None:
-        """The artifact's file, there as a whole or not at all."""
+    def download(self, artifact: Artifact) -> Path:
+        """The artifact's file, there as a whole or not at all; replaces the one that was there."""
         directory = artifact.component.path_prefix
         for repository in artifact.context.remote_repos.values():
             with self._session.get(f"{repository}/{directory.as_posix()}/{artifact.filename}", timeout=PATIENCE, stream=True) as answer:
@@ -67,7 +67,7 @@ def _written(path: Path, chunks: Iterable[bytes]) -> Path:
 def fetch(missing: tuple[Jar, ...], cache: Path) -> None:
     """Puts these jars into the cache, with a progress bar on a terminal; raises NotStarted, and keeps what it has by then."""
     try:
-        _fetch_all(missing, MavenContext(resolver=_Downloads(), repo_cache=cache))
+        _fetch_all(missing, cache)
     except requests.RequestException as error:
         raise NotStarted.because(
             server="OpenSearch",
@@ -81,12 +81,14 @@ def fetch(missing: tuple[Jar, ...], cache: Path) -> None:
         ) from error
 
 
-def _fetch_all(missing: tuple[Jar, ...], context: MavenContext) -> None:
+def _fetch_all(missing: tuple[Jar, ...], cache: Path) -> None:
     console = Console(stderr=True, soft_wrap=True)
     if not console.is_terminal:
-        console.print(f"fetching {len(missing)} jars of OpenSearch into {context.repo_cache}")
+        console.print(f"fetching {len(missing)} jars of OpenSearch into {cache}")
+    downloads = _Downloads()
+    context = MavenContext(resolver=downloads, repo_cache=cache)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        fetched = pool.map(lambda jar: _fetch_one(jar, context), missing)
+        fetched = pool.map(lambda jar: _fetch_one(jar, downloads, context), missing)
         try:
             for _ in track(fetched, "fetching OpenSearch", len(missing), console=console, disable=not console.is_terminal):
                 pass
@@ -95,9 +97,8 @@ def _fetch_all(missing: tuple[Jar, ...], context: MavenContext) -> None:
             raise
 
 
-def _fetch_one(jar: Jar, context: MavenContext) -> None:
-    jar.path(context.repo_cache).unlink(missing_ok=True)
-    path = context.create_dependency(jar.coordinate).artifact.resolve()
+def _fetch_one(jar: Jar, downloads: _Downloads, context: MavenContext) -> None:
+    path = downloads.download(context.create_dependency(jar.coordinate).artifact)
     if (found := checksum(path)) != jar.sha256:
         path.unlink()
         reason = f"{jar.coordinate} came with the checksum {found[:12]}..., not the locked {jar.sha256[:12]}..."

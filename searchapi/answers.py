@@ -66,7 +66,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One value by which the results can be narrowed, and how many leaflets have it."""
+    """One value by which the results can be narrowed, and how many products have it."""
 
     value: str
     count: int
@@ -118,7 +118,7 @@ class Answers:
         )
         told = found["aggregations"]
         facets = {
-            name: tuple(Facet(bucket["key"], bucket["doc_count"]) for bucket in told[name]["buckets"] if bucket["key"])
+            name: tuple(Facet(bucket["key"], bucket["products"]["value"]) for bucket in told[name]["buckets"] if bucket["key"])
             for name in ("audience", "laboratory", "source")
         }
         return Answer(meant, hits, told["products"]["value"], facets, lookalikes(meant.drug, names) if meant.drug else ())

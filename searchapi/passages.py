@@ -88,21 +88,30 @@ def as_html(marked: str) -> str:
 def _best_run(told: tuple[Sentence, ...], most: int) -> _Run:
     """The run that holds the most different words, then the most marked sentences, then the earliest; filled up to `most`."""
     best, best_worth = _Run(0, _reach(told, 0, most)), (0, 0)
-    for start, sentence in enumerate(told):
+    for at, sentence in enumerate(told):
         if not sentence.words:
             continue
+        start = _opening(told, at, most // 2)
         last = _reach(told, start, most)
         run = told[start : last + 1]
         worth = (len(frozenset().union(*(s.words for s in run))), sum(bool(s.words) for s in run))
         if worth > best_worth:
             best, best_worth = _Run(start, last), worth
-    first = best.first
-    room = most - sum(s.plain_length + 1 for s in told[first : best.last + 1])
-    # A line of a list or table means little without the line that opens it.
-    while first > 0 and told[first - 1].plain_length + 1 <= room and (told[first - 1].text.endswith(":") or best.last == len(told) - 1):
-        first -= 1
-        room -= told[first].plain_length + 1
-    return _Run(first, best.last)
+    return best
+
+
+def _opening(told: tuple[Sentence, ...], at: int, most: int) -> int:
+    """Where what a sentence says begins: its paragraph's first sentence, and the line that opens its list, if they are near enough.
+
+    Never the paragraph before: what it says of adults would stand above what is said of children.
+    """
+    start, length = at, 0
+    while start > 0 and (told[start].before == " " or told[start - 1].text.endswith(":")):
+        length += told[start - 1].plain_length + 1
+        if length > most:
+            break
+        start -= 1
+    return start
 
 
 def _reach(told: tuple[Sentence, ...], start: int, most: int) -> int:

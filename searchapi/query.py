@@ -206,8 +206,10 @@ def _highlight(meant: Understanding) -> Clause:
 
 
 def _facets() -> Clause:
+    """How many products there are in all and by each value that the search can be narrowed by."""
+    products = {"products": {"cardinality": {"field": "product", "precision_threshold": 10_000}}}
     facets: Clause = {
-        facet: {"terms": {"field": field, "size": 50, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
+        facet: {"terms": {"field": field, "size": 50, "order": [{"_count": "desc"}, {"_key": "asc"}]}, "aggs": products}
         for facet, field in (("audience", "audience"), ("laboratory", "laboratory.exact"), ("source", "source"))
     }
-    return facets | {"products": {"cardinality": {"field": "product", "precision_threshold": 10_000}}}
+    return facets | products

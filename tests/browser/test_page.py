@@ -243,6 +243,25 @@ def test_silence_is_not_shown_as_safety(page: Page, desk_url: str) -> None:
     expect(page.locator(".nothing")).to_contain_text("Não encontrar não quer dizer que o uso seja seguro")
 
 
+def test_a_number_that_no_source_holds_is_said_to_be_unknown(page: Page, desk_url: str) -> None:
+    """A registration is understood as one; that no leaflet has it is said, with what to do."""
+    ask(page, desk_url, "1.9999.9999")
+    expect(page.locator(".nothing")).to_contain_text("Nenhuma fonte tem bula com o número 1.9999.9999")
+    expect(page.locator(".nothing")).to_contain_text("busque pelo nome")
+
+
+def test_many_results_are_turned_like_pages(page: Page, desk_url: str) -> None:
+    """The next page goes on counting, and its question stays the same."""
+    page.goto(f"{desk_url}/?q=gravidez")
+    first = result(page, 0).get_by_role("heading", level=2).inner_text()
+    page.get_by_role("link", name="Próxima").click()
+    expect(page).to_have_url(f"{desk_url}/?q=gravidez&page=2")
+    expect(page.locator("ol.results")).to_have_attribute("start", "11")
+    expect(box(page)).to_have_value("gravidez")
+    page.get_by_role("link", name="Anterior").click()
+    expect(result(page, 0).get_by_role("heading", level=2)).to_have_text(first)
+
+
 @pytest.mark.parametrize("address", ["/", "/?q=dipirona+em+crianca", "/?q=siprofloxassino", "/?q=xyzzyq+plughw"])
 def test_a_phone_never_scrolls_sideways(browser: Browser, desk_url: str, address: str) -> None:
     """Everything fits the 375 px of a small phone."""

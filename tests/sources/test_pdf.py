@@ -142,7 +142,7 @@ def test_readers_that_died_at_rest_are_replaced() -> None:
     """As the system kills them when memory runs out: the next PDF is read all the same."""
     with PdfReader(workers=2) as reader:
         assert reader.text(made(SHOWN)) == "Tome um comprimido"
-        workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        workers = [child for child in psutil.Process().children() if "indexer.pdf" in " ".join(child.cmdline())]
         for worker in workers:
             os.kill(worker.pid, signal.SIGKILL)
         psutil.wait_procs(workers, timeout=10)
