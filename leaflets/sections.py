@@ -205,7 +205,8 @@ _WARNS_AGAIN = re.compile(
 # Where the legal part begins in leaflets that give it no heading.
 _LEGAL_BEGINS = re.compile(
     r"\W*(?:(?:reg(?:istro|\.)?\b.{0,12})?\bm\.?\s?s\.?\b\W{0,3}(?:n\W{0,2})?\d|registro\W{0,4}(?:m\.?s|anvisa|n\W|\d)"
-    r"|farm(?:\.|ac[eê]utic[oa]) resp|(?:importado|registrado|fabricado|produzido)[^.]{0,30} por\b|(?:venda|uso) sob prescri|siga corretamente o modo de usar)",
+    r"|farm(?:\.|ac[eê]utic[oa]) resp|(?:importado|registrado|fabricado|produzido)[^.]{0,30} por\b|(?:venda|uso) sob prescri"
+    r"|siga corretamente o modo de usar)",
     re.IGNORECASE,
 )
 

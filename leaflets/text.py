@@ -11,6 +11,7 @@ import codecs
 import html
 import re
 import unicodedata
+from collections import Counter
 from typing import Final
 
 import ftfy
@@ -131,7 +132,7 @@ def _characters_to_change() -> dict[int, str]:
 
 
 _CHANGE: Final = _characters_to_change()
-_UNUSUAL = re.compile("[" + "".join(re.escape(chr(c)) for c in _CHANGE) + "]")
+_UNUSUAL = re.compile("[" + "".join(re.escape(chr(c)) for c in _CHANGE) + "\U000f0000-\U0010ffff]")
 # PDFium gives 0x02 (or U+FFFE) for a hyphen that ended a line, and joins the two lines.
 _PDFIUM_HYPHEN = re.compile("(?<=\\w)[\x02\ufffe](?=\\w)")
 _BROKEN_SOFTLY = re.compile("\u00ad[ \t]*\n[ \t]*")
@@ -147,7 +148,7 @@ def clean(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\x02" in text or "\ufffe" in text:
         text = _PDFIUM_HYPHEN.sub("-\n", text)
-    text = _UNUSUAL.sub(lambda c: _CHANGE[ord(c[0])], _BROKEN_SOFTLY.sub("", text))
+    text = _UNUSUAL.sub(lambda c: _CHANGE.get(ord(c[0]), ""), _BROKEN_SOFTLY.sub("", text))
     text = _BLANKS.sub(" ", text).replace(" \f", "\f").replace("\f ", "\f")
     text = "\n".join([line.strip(" ") for line in text.split("\n")])
     return unicodedata.normalize("NFC", _MANY_LINES.sub("\n\n\n", text)).strip(" \n\f")
@@ -212,10 +213,15 @@ def _row(row: LexborNode) -> str:
 
 def _depth(markup: str) -> int:
     deepest = depth = 0
-    for closing, name in _TAG.findall(markup):
-        if name.lower() not in _CLOSED_BY_THEMSELVES:
-            depth = max(depth - 1, 0) if closing else depth + 1
-            deepest = max(deepest, depth)
+    left_open: Counter[str] = Counter()
+    for closing, tag in _TAG.findall(markup):
+        name = tag.lower()
+        if name in _CLOSED_BY_THEMSELVES or (closing and not left_open[name]):
+            continue
+        step = -1 if closing else 1
+        left_open[name] += step
+        depth += step
+        deepest = max(deepest, depth)
     return deepest
 
 

@@ -1,0 +1,194 @@
+"""The HTTP API over the demonstration: as /openapi.json promises, whatever is asked of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from werkzeug.test import TestResponse
+
+from opensearch.client import connect
+from opensearch.generations import Indices
+from opensearch.process import free_port
+from searchapi import routes
+from tests.conftest import Demo, app_of
+
+OPENAPI = json.loads(routes.OPENAPI.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def api(demo: Demo) -> FlaskClient:
+    """The demonstration's API."""
+    return demo.app.test_client()
+
+
+def body(response: TestResponse) -> Any:
+    """The JSON of an answer, which must be as /openapi.json says for its address and status."""
+    path = re.sub(r"^/v1/leaflets/.+", "/v1/leaflets/{id}", response.request.path)
+    told = OPENAPI["paths"][path]["get"]["responses"][str(response.status_code)]
+    schema = told["content"][response.mimetype]["schema"]
+    Draft202012Validator({**schema, "components": OPENAPI["components"]}).validate(response.get_json())
+    return response.get_json()
+
+
+QUESTIONS = [
+    "dipirona em crianca", "losartana", "siprofloxassino", "febre e dor", "xarelto", "1.0000.1201", "hidroxizina", "metformina 850 mg",
+    "zzzzqqq",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_answer_is_as_openapi_says(api: FlaskClient, question: str) -> None:
+    """Found, nothing, suggested, look-alikes, doses: one shape."""
+    assert body(api.get("/v1/search", query_string={"q": question}))["query"]["text"] == question
+    body(api.get("/v1/suggest", query_string={"q": question}))
+
+
+@pytest.mark.parametrize("address", ["/livez", "/readyz", "/v1/sources"])
+def test_operations_answer_as_openapi_says(api: FlaskClient, address: str) -> None:
+    """What probes and dashboards read."""
+    body(api.get(address))
+
+
+def test_a_whole_leaflet_is_given_by_section_with_the_words_marked(api: FlaskClient) -> None:
+    """In the order of the leaflet, its history apart."""
+    whole = body(api.get("/v1/leaflets/matriz:001101:patient", query_string={"q": "dipirona em crianca"}))
+    assert whole["name"] == "Dipirona Monoidratada"
+    assert [s["section"] for s in whole["sections"]][-1] == "legal"
+    posology = next(s for s in whole["sections"] if s["section"] == "posology")
+    assert "<mark>" in posology["html"]
+    assert whole["history"]
+    assert not any("submissão eletrônica" in s["html"] for s in whole["sections"])
+
+
+def test_a_leaflet_that_is_not_there_is_404_with_what_to_do(api: FlaskClient) -> None:
+    """It may have been withdrawn."""
+    response = api.get("/v1/leaflets/matriz:nada:patient")
+    assert response.status_code == 404
+    assert "withdrawn" in body(response)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("given", "parameter"),
+    [
+        ({}, "q"),
+        ({"q": "x" * 10_000}, "q"),
+        ({"q": "\x00\x01\x02"}, "q"),
+        ({"q": "losartana", "page": "0"}, "page"),
+        ({"q": "losartana", "size": "10000"}, "size"),
+        ({"q": "losartana", "section": "bula"}, "section"),
+        ({"q": "losartana", "sise": "10"}, "sise"),
+    ],
+)
+def test_a_wrong_parameter_is_400_and_named(api: FlaskClient, given: dict[str, str], parameter: str) -> None:
+    """As application/problem+json."""
+    response = api.get("/v1/search", query_string=given)
+    assert response.status_code == 400
+    assert body(response)["parameter"] == parameter
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "<script>alert(1)</script>", "*:*", '"losartana', "losartana (", "losartana) AND (", "losartana OR 1=1 --", "{!join}", "a:b:c",
+        "/.*/", "losartana~2", "+losartana -potassica", "\\", "losartana\x00gravidez", "🙂 losartana", "\u202elosartana", "'; DROP TABLE bulas; --",
+        "losartana^9999999", "[* TO *]", "a" * 300, " ".join(["dipirona"] * 30),
+    ],
+)  # fmt: skip
+def test_a_hostile_question_is_only_words(api: FlaskClient, question: str) -> None:
+    """No syntax of any engine means anything, and no markup comes back as such."""
+    response = api.get("/v1/search", query_string={"q": question})
+    assert response.status_code in {200, 400}
+    told = body(response)
+    if response.status_code == 200:
+        html = "".join(h["html"] for r in told["results"] for h in r["highlights"])
+        assert "<" not in html.replace("<mark>", "").replace("</mark>", "")
+        page = api.get("/", query_string={"q": question}).get_data(as_text=True)
+        assert "<script>alert" not in page
+
+
+def test_a_popular_answer_comes_from_redis_with_the_same_body(api: FlaskClient) -> None:
+    """RFC 9211 says where from; accents, capitals and blanks make no other question."""
+    first = api.get("/v1/search", query_string={"q": "Losartana  na GRAVIDEZ"})
+    second = api.get("/v1/search", query_string={"q": "losartana na gravidez"})
+    assert first.headers["Cache-Status"] == "searchapi; fwd=miss"
+    assert second.headers["Cache-Status"] == "searchapi; hit"
+    assert first.get_json()["results"] == second.get_json()["results"]
+    assert second.get_json()["query"]["text"] == "losartana na gravidez"
+    other = api.get("/v1/search", query_string={"q": "losartana na gravidez", "audience": "patient"})
+    assert other.headers["Cache-Status"] == "searchapi; fwd=miss"
+
+
+def test_an_unchanged_answer_is_304(api: FlaskClient) -> None:
+    """An ETag over the whole body."""
+    first = api.get("/v1/search", query_string={"q": "paracetamol"})
+    again = api.get("/v1/search", query_string={"q": "paracetamol"}, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_filters_narrow_and_facets_count_products(api: FlaskClient) -> None:
+    """What a facet counts is what its filter gives."""
+    everything = body(api.get("/v1/search", query_string={"q": "losartana"}))
+    for facet in ("audience", "source", "laboratory"):
+        for value in everything["facets"][facet]:
+            narrowed = body(api.get("/v1/search", query_string={"q": "losartana", facet: value["value"]}))
+            assert narrowed["total"] == value["count"] == len(narrowed["results"])
+
+
+def test_pages_hold_each_result_once(api: FlaskClient) -> None:
+    """The order is the same on every page."""
+    whole = [r["id"] for r in body(api.get("/v1/search", query_string={"q": "febre", "size": "50"}))["results"]]
+    paged = [
+        r["id"]
+        for page in range(1, 6)
+        for r in body(api.get("/v1/search", query_string={"q": "febre", "size": "10", "page": page}))["results"]
+    ]
+    assert len(whole) > 10
+    assert paged == whole[: len(paged)]
+    assert len(paged) == len(whole)
+
+
+def test_no_question_is_in_the_metrics(api: FlaskClient) -> None:
+    """What people search for says something about their health."""
+    api.get("/v1/search", query_string={"q": "segredo losartana"})
+    told = api.get("/metrics").get_data(as_text=True)
+    assert "searchapi_request_seconds_bucket" in told
+    assert "segredo" not in told
+    assert "losartana" not in told
+
+
+def test_without_redis_it_is_only_slower(opensearch_url: str, demo: Demo) -> None:
+    """Every failure of the cache is a miss."""
+    away = app_of(opensearch_url, f"redis://127.0.0.1:{free_port()}/0", demo.indices).test_client()
+    for _ in range(2):
+        response = away.get("/v1/search", query_string={"q": "losartana"})
+        assert (response.status_code, response.headers["Cache-Status"]) == (200, "searchapi; fwd=miss")
+    assert away.get("/readyz").get_json()["redis"] == "away"
+
+
+def test_without_opensearch_it_says_so_and_when_to_come_back(redis_url: str) -> None:
+    """503 with Retry-After for programs, a sentence in Portuguese for the desk."""
+    port = free_port()
+    away = app_of(f"http://127.0.0.1:{port}", redis_url, Indices("nowhere")).test_client()
+    response = away.get("/v1/search", query_string={"q": "losartana"})
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert f"OpenSearch does not answer at http://127.0.0.1:{port}" in body(response)["detail"]
+    assert away.get("/readyz").status_code == 503
+    assert away.get("/livez").status_code == 200
+    page = away.get("/", query_string={"q": "losartana"})
+    assert page.status_code == 503
+    assert "fora do ar" in page.get_data(as_text=True)
+
+
+def test_before_the_first_sync_it_says_what_to_run(opensearch_url: str, redis_url: str) -> None:
+    """An index that does not exist is no empty index."""
+    assert connect(opensearch_url).ping()
+    new = app_of(opensearch_url, redis_url, Indices("never-made")).test_client()
+    response = new.get("/v1/search", query_string={"q": "losartana"})
+    assert response.status_code == 503
+    assert "indexer sync" in body(response)["detail"]
