@@ -59,7 +59,7 @@ class PdfReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *failure: object) -> None:
         for _ in range(self._workers):
             worker = self._idle.get()
             if worker is not None:
@@ -90,8 +90,8 @@ class _Worker:
         self._limits = limits
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "indexer.pdf", *map(str, (theirs.fileno(), limits.memory, limits.pages))]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            command = [sys.executable, "-m", "indexer.pdf", str(theirs.fileno()), str(limits.memory), str(limits.pages)]
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603 our own module
         self._line = Connection(ours.detach())
         if not self._line.poll(_STARTING_SECONDS) or self._line.recv_bytes() != _READY:
             self.end()
@@ -150,12 +150,12 @@ def _text(body: bytes, most_pages: int) -> str:
     try:
         with pypdfium2.PdfDocument(body) as document:
             if len(document) > most_pages:
-                raise _Refusal(f"it has {len(document):,} pages, more than the {most_pages} that are read")
+                _turn_down(f"it has {len(document):,} pages, more than the {most_pages} that are read")
             told = "\f".join(_page_text(document, number) for number in range(len(document)))
     except pypdfium2.PdfiumError as error:
-        raise _Refusal(_meaning(error)) from None
+        _turn_down(_meaning(error))
     if not told.strip():
-        raise _Refusal("it has no text, only pictures: it must go through OCR first")
+        _turn_down("it has no text, only pictures: it must go through OCR first")
     return told
 
 
@@ -177,6 +177,10 @@ def _meaning(error: pypdfium2.PdfiumError) -> str:
 
 class _Refusal(Exception):
     """Why a worker does not read a PDF."""
+
+
+def _turn_down(reason: str) -> Never:
+    raise _Refusal(reason)
 
 
 def _refuse(reason: str) -> Never:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -126,7 +127,8 @@ class RejectedLeaflets:
     def forget(self, source: str, source_ids: Iterable[str]) -> None:
         """Drops those whose record was read well since."""
         for source_id in source_ids:
-            self.client.delete(index=self.indices.rejected, id=f"{source}:{source_id}", params={"ignore": "404", "refresh": "true"})
+            with suppress(NotFoundError):
+                self.client.delete(index=self.indices.rejected, id=f"{source}:{source_id}", params={"refresh": "true"})
 
 
 def _rejected(stored: dict[str, object]) -> Rejected:

@@ -144,7 +144,7 @@ _REFERS = re.compile(
     r"(?:\b(?:itens|item|sub-?item|se[cç][aã]o|se[cç][oõ]es|t[oó]picos?|vide|ver|veja|quest[aã]o|pergunta|cap[ií]tulo)|[(“\"‘'])\s?(?:\d{1,2}\.?)?(?:\sO)?$|\w\.?\sO$",
     re.IGNORECASE,
 )
-_GOES_ON = re.compile(r"[\"”’'),;/]|[.:]?\s*[a-zà-ÿ]|\s[eE]\s|\s*\((?!(?i:leia|ver|vide|veja))")
+_GOES_ON = re.compile(r"[\"”’'),;/]|\.?\s*[a-zà-ÿ]|\s[eE]\s|\s*\((?!(?i:leia|ver|vide|veja))")
 # Longest heading: that of section 9, on up to 18 lines where a justified line came as a line a word.
 _MOST_LINES = 18
 _MOST_LETTERS = 160

@@ -10,7 +10,7 @@ from leaflets.layout import Line
 
 # Measured on 1,155 leaflets: the table is 13 % of the text (one in ten: 31 %), and with it 207 of them looked like another kind.
 _CHANGES = r"(?:altera|vers|revis|atualiza|submiss)\w*(?:\s+(?:d[aeo]s?|para|n[ao]|em|a|o)){0,2}"
-_TITLE = rf"hist[oó]rico\s+d[aeo]s?\s+(?:{_CHANGES}\s+)?(?:bula|texto|folheto)"
+_TITLE = rf"hist[oó]rico\s+d[aeo]s?\s+(?:{_CHANGES}\s+)?(?:texto\s+d[ae]\s+bula|bula|texto|folheto)"
 _MAY_BEGIN = re.compile(r"\W*(?:dados|data|anexo)\b", re.IGNORECASE)
 _BEGINS = re.compile(
     rf"\W*(?:anexo b\W*\s)?\W*(?:dados\s+d[ae]\s+submiss[aã]o\s+eletr[oô]nica|data\s+d[eo]\s+expediente|{_TITLE})", re.IGNORECASE

@@ -58,9 +58,10 @@ def registration(written: str) -> str:
 
 
 def eans(*written: str) -> tuple[str, ...]:
-    """The EAN-13 codes among these whose check digit is right, in their order, each once."""
-    found = ("".join(_DIGITS.findall(one)).zfill(13) for one in written)
-    return tuple(dict.fromkeys(ean for ean in found if len(ean) == 13 and ean.strip("0") and _checks(ean)))
+    """The EAN-13 codes among these whose check digit is right, in their order, each once; of 12 and 14 digits too."""
+    digits = ("".join(_DIGITS.findall(one)) for one in written)
+    found = (one.removeprefix("0").zfill(13) for one in digits if len(one) in {12, 13, 14})
+    return tuple(dict.fromkeys(ean for ean in found if len(ean) == 13 and _checks(ean)))
 
 
 def _checks(ean: str) -> bool:

@@ -80,8 +80,7 @@ _Edge = list[tuple[tuple[int, int], str]]
 def _edges(number: int, page: Sequence[str]) -> tuple[_Edge, _Edge]:
     """The first and the last lines of a page, each from the edge inward, with what they share with those of other pages."""
     filled = [place for place, line in enumerate(page) if line]
-    top, bottom = filled[:_EDGE], filled[_EDGE:][-_EDGE:][::-1]
-    return _keyed(number, page, top, "top"), _keyed(number, page, bottom, "bottom")
+    return _keyed(number, page, filled[:_EDGE], "top"), _keyed(number, page, filled[::-1][:_EDGE], "bottom")
 
 
 def _keyed(number: int, page: Sequence[str], places: Sequence[int], edge: str) -> _Edge:
@@ -117,6 +116,7 @@ _GOES_ON = re.compile(r"[a-zà-ÿ(%,;.)\d/+=<>≤≥]")
 _LONGEST_WORD = 30
 # Narrower than any column a leaflet is printed in.
 _NARROWEST = 40
+_NEVER_FULL = 1_000_000_000
 _HYPHENATED = re.compile(r"([^\W\d_]{2,})-$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -130,11 +130,14 @@ class Measure:
 
 
 def measure(lines: Sequence[Line]) -> Measure:
-    """Nine in ten lines are not longer than full ones; a text without line breaks of its own has very long ones."""
+    """Nine in ten lines are not longer than full ones, and full ones stop anywhere: where they end in a full stop, nobody broke them."""
     lengths = sorted(len(line.text) for line in lines)
+    width = max(lengths[len(lengths) * 9 // 10], _NARROWEST) if lengths else _NARROWEST
+    full = [line.text for line in lines if len(line.text) >= width * 0.8]
+    stopping = sum(bool(_ENDS.search(text, len(text) - 3)) for text in full)
     broken = any(line.text.endswith("-") and _HYPHENATED.search(line.text[-_LONGEST_WORD:]) for line in lines)
     words = frozenset(_WORD.findall(bare("\n".join(line.text for line in lines)))) if broken else frozenset()
-    return Measure(max(lengths[len(lengths) * 9 // 10], _NARROWEST) if lengths else _NARROWEST, words)
+    return Measure(width if stopping * 5 < len(full) * 3 else _NEVER_FULL, words)
 
 
 def paragraphs(lines: Sequence[Line], measure: Measure) -> str:

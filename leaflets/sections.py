@@ -149,7 +149,8 @@ _FOR_PROFESSIONALS = re.compile(r"bula\s+(?:\w+\s+){0,3}profissiona|informa[cç]
 
 def _audience(leaflet: _Leaflet, text: str) -> Audience:
     """For whom the leaflet is: by its questions, by its ten numbered headings, else by what its first pages say."""
-    if leaflet.kind is Kind.PATIENT or sum(h.kind is Kind.PROFESSIONAL and h.numbered for h in leaflet.headings) >= _ENOUGH:
+    numbered = _different(h for h in leaflet.headings if h.kind is Kind.PROFESSIONAL and h.numbered)
+    if leaflet.kind is Kind.PATIENT or (leaflet.kind is Kind.PROFESSIONAL and numbered >= _ENOUGH):
         return _AUDIENCES[leaflet.kind]
     patients, professionals = _FOR_PATIENTS.search(text, 0, _FIRST_PAGES), _FOR_PROFESSIONALS.search(text, 0, _FIRST_PAGES)
     if bool(patients) == bool(professionals):

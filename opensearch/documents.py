@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
+import zlib
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -31,9 +34,9 @@ def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
         "doses": list(leaflet.doses),
         "sections": {str(p.section): p.text for p in leaflet.passages},
         "titles": {str(p.section): p.title for p in leaflet.passages},
-        "section_hashes": {str(p.section): _told(p.text) for p in leaflet.passages},
+        "section_hashes": [f"{p.section} {_told(p.text)}" for p in leaflet.passages],
         "history": leaflet.history,
-        "original": {"text": leaflet.text, "facts": asdict(leaflet.facts)},
+        "original": _packed({"text": leaflet.text, "facts": asdict(leaflet.facts)}),
         "updated_at": _time(leaflet.updated_at),
         "indexed_at": _time(indexed_at),
         "withdrawn": False,
@@ -67,6 +70,11 @@ def product(leaflet: Leaflet) -> str:
     else:
         identity = f"name {key(leaflet.name)} of {key(leaflet.laboratory)}"
     return f"{identity} for {leaflet.audience}"
+
+
+def _packed(original: dict[str, object]) -> str:
+    """The original, small: it is as long as all sections together, and every hit would be read with it."""
+    return base64.b64encode(zlib.compress(json.dumps(original, ensure_ascii=False).encode())).decode()
 
 
 def _told(text: str) -> str:

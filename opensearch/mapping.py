@@ -93,7 +93,7 @@ def _properties() -> dict[str, object]:
         "content_hash": {"type": "keyword", "index": False, "doc_values": False},
         # Kept to be shown or to rebuild from, never searched.
         "titles": kept,
-        "section_hashes": kept,
-        "original": kept,
+        "section_hashes": {"type": "keyword", "index": False},
+        "original": {"type": "binary"},
         "history": {"type": "text", "index": False},
     }

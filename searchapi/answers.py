@@ -5,6 +5,7 @@ text -> understand -> [drug, section, words] -> query -> OpenSearch -> Answer
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -111,17 +112,36 @@ class Answers:
         if meant.suggestions:
             return Answer(meant, (), 0, {"audience": (), "laboratory": (), "source": ()})
         found = self._ask(query.search(meant, filters, window))
-        leading = query.leading(meant, filters)
-        hits = tuple(
-            _product(hit, leading, FIRST_PASSAGE if number == 0 and window.page == 1 else OTHER_PASSAGE)
-            for number, hit in enumerate(found["hits"]["hits"])
-        )
+        ranked = [_Ranked(hit["fields"]["product"][0], hit["_score"] or 0.0) for hit in found["hits"]["hits"]]
         told = found["aggregations"]
         facets = {
             name: tuple(Facet(bucket["key"], bucket["products"]["value"]) for bucket in told[name]["buckets"] if bucket["key"])
             for name in ("audience", "laboratory", "source")
         }
+        hits = self._hits(ranked, meant, filters, window)
         return Answer(meant, hits, told["products"]["value"], facets, lookalikes(meant.drug, names) if meant.drug else ())
+
+    def _hits(self, ranked: list[_Ranked], meant: Understanding, filters: Filters, window: Window) -> tuple[Hit, ...]:
+        """The newest leaflet of each product, with its passage and where else the product stands."""
+        if not ranked:
+            return ()
+        tellings: dict[str, list[_Telling]] = defaultdict(list)
+        for hit in self._ask(query.tellings([one.product for one in ranked]))["hits"]["hits"]:
+            tellings[hit["fields"]["product"][0]].append(_telling(hit))
+        chosen = {product: [t for t in told if t.chosen_by(filters)] for product, told in tellings.items()}
+        standing = {product: told[0] for product, told in chosen.items() if told}
+        leading = query.leading(meant, filters)
+        found = self._ask(query.shown([telling.id for telling in standing.values()], meant, leading))["hits"]["hits"]
+        whole = {hit["_id"]: hit for hit in found}
+        hits = []
+        for number, one in enumerate(ranked):
+            telling = standing.get(one.product)
+            if telling is None or telling.id not in whole:
+                continue  # withdrawn between two questions to the index
+            hit = _hit(whole[telling.id], leading, FIRST_PASSAGE if number == 0 and window.page == 1 else OTHER_PASSAGE)
+            others = tuple(AlsoIn(t.id, t.source, telling.differs(t)) for t in tellings[one.product] if t.id != telling.id)
+            hits.append(replace(hit, score=round(one.score, 3), also_in=others))
+        return tuple(hits)
 
     def leaflet(self, leaflet_id: str, meant: Understanding | None) -> WholeLeaflet | None:
         """One whole leaflet, the question's words marked; None where there is none of this id or it was withdrawn."""
@@ -154,16 +174,36 @@ class Answers:
         )
 
 
-def _product(group: Json, leading: tuple[Section, ...], most: int) -> Hit:
-    """The newest leaflet of a product, with the score of the product and the others that tell of it."""
-    newest, told = (group["inner_hits"][name]["hits"]["hits"] for name in ("newest", "told"))
-    mine = newest[0]["_source"]["section_hashes"]
-    also_in = tuple(
-        AlsoIn(other["_id"], other["_source"]["source"], _differs(mine, other["_source"]["section_hashes"]))
-        for other in told
-        if other["_id"] != newest[0]["_id"]
-    )
-    return replace(_hit(newest[0], leading, most), score=round(group["_score"] or 0.0, 3), also_in=also_in)
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A product and the score of its best leaflet."""
+
+    product: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """One leaflet of a product: `sections` hold a hash of what each says."""
+
+    id: str
+    source: str
+    laboratory: str
+    sections: Mapping[str, str]
+
+    def chosen_by(self, filters: Filters) -> bool:
+        """Whether the attendant's filters let it stand for its product."""
+        return filters.source in {"", self.source} and filters.laboratory in {"", self.laboratory}
+
+    def differs(self, other: _Telling) -> tuple[str, ...]:
+        """The sections that the other tells differently, or that only one of them has."""
+        return tuple(str(section) for section in Section if self.sections.get(str(section)) != other.sections.get(str(section)))
+
+
+def _telling(hit: Json) -> _Telling:
+    fields = hit["fields"]
+    hashes = dict(told.split(" ") for told in fields.get("section_hashes", ()))
+    return _Telling(hit["_id"], fields["source"][0], fields.get("laboratory.exact", [""])[0], hashes)
 
 
 def _hit(hit: Json, leading: tuple[Section, ...], most: int) -> Hit:
@@ -204,7 +244,3 @@ def _highlights(hit: Json, leading: tuple[Section, ...], most: int) -> tuple[Hig
     return tuple(
         Highlight(s, titles.get(str(s), ""), passages.passage(marked.get(s) or texts.get(str(s), ""), most // len(chosen))) for s in chosen
     )
-
-
-def _differs(mine: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(str(section) for section in Section if mine.get(str(section)) != theirs.get(str(section)))

@@ -56,7 +56,7 @@ def _observe(app: Flask, metrics: Metrics) -> None:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if request.endpoint == "page.static":
-            response.headers["Cache-Control"] = "public, max-age=3600"
+            response.headers["Cache-Control"] = "no-cache"  # asked again each time, mostly 304: never an old script with a new page
         route = request.url_rule.rule if request.url_rule else "none"
         metrics.seconds.labels(route, str(response.status_code)).observe(time.perf_counter() - g.began)
         return response

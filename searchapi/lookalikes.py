@@ -35,7 +35,7 @@ class Lookalike:
 def lookalikes(drug: Drug, names: Vocabulary) -> tuple[Lookalike, ...]:
     """At most three names of other drugs that could be taken for this one, the most alike first."""
     mine = key(drug.name)
-    if len(mine) < SHORTEST or " " in mine:
+    if len(mine) < SHORTEST or " " in mine or mine not in names.drugs:
         return ()
     others = [other for other in names.single_names if other != mine and not names.same_drug(mine, other)]
     by_spelling = process.extract(mine, others, scorer=OSA.normalized_similarity, score_cutoff=ALIKE, limit=None)

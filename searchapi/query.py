@@ -43,11 +43,10 @@ RANKING = {
     )
 }
 
-_BY_AGE = [{"updated_at": "desc"}, {"source": "asc"}, {"source_id": "asc"}]
+# A page of results has at most 50 products; a product stands in a handful of sources.
+MOST_TELLINGS = 1000
 _TEXT_FIELDS = [f"sections.{section}" for section in Section]
-_SHOWN = [
-    "source", "source_id", "audience", "name", "active_ingredients", "laboratory", "registration", "updated_at", "titles", "section_hashes"
-]  # fmt: skip
+_SHOWN = ["source", "source_id", "audience", "name", "active_ingredients", "laboratory", "registration", "updated_at", "titles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +74,41 @@ def leading(meant: Understanding, filters: Filters) -> tuple[Section, ...]:
 
 
 def search(meant: Understanding, filters: Filters, window: Window) -> Clause:
-    """The body of a search, one hit a product and audience."""
-    sections = leading(meant, filters)
+    """The body that ranks products: one hit a product and audience, in the order of its best leaflet."""
     return {
         "from": (window.page - 1) * window.size,
         "size": window.size,
-        "track_total_hits": True,
-        "query": {"bool": {"filter": _filter(meant, filters), "must": _must(meant), "should": _should(meant, sections)}},
-        # Equal scores: the newest, then by id, so that one question has one order on every replica.
+        "track_total_hits": False,
+        "query": {"bool": {"filter": _filter(meant, filters), "must": _must(meant), "should": _should(meant, leading(meant, filters))}},
+        # Equal scores: the newest, then by product, so that one question has one order on every replica.
         "sort": [{"_score": "desc"}, {"updated_at": "desc"}, {"product": "asc"}],
+        "collapse": {"field": "product"},
         "_source": False,
-        "collapse": {"field": "product", "inner_hits": [_newest(meant, sections), _all_tellings()]},
+        "docvalue_fields": ["product"],
         "aggs": _facets(),
     }
 
 
-def _newest(meant: Understanding, sections: tuple[Section, ...]) -> Clause:
-    """Of the leaflets of one product the one that stands for it, with what is shown of it."""
-    shown = [f"sections.{section}" for section in sections or (Section.INDICATIONS,)]
-    return {"name": "newest", "size": 1, "sort": _BY_AGE, "_source": _SHOWN + shown, "highlight": _highlight(meant)}
+def tellings(products: list[str]) -> Clause:
+    """The body that finds every leaflet of some products, the newest first: which one stands for each, and which tell it differently."""
+    return {
+        "size": MOST_TELLINGS,
+        "query": {"bool": {"filter": [{"terms": {"product": products}}, _standing()]}},
+        "sort": [{"updated_at": "desc"}, {"source": "asc"}, {"source_id": "asc"}],
+        "_source": False,
+        "docvalue_fields": ["product", "source", "laboratory.exact", "section_hashes"],
+    }
 
 
-def _all_tellings() -> Clause:
-    """All leaflets of one product, to say where else it stands and how that differs."""
-    return {"name": "told", "size": 20, "sort": _BY_AGE, "_source": ["source", "section_hashes"]}
+def shown(ids: list[str], meant: Understanding, sections: tuple[Section, ...]) -> Clause:
+    """The body that fetches what is shown of some leaflets: the sections that may answer, and all in which words are found, marked."""
+    fields = [f"sections.{section}" for section in sections or (Section.INDICATIONS,)]
+    return {
+        "size": len(ids),
+        "query": {"bool": {"filter": [{"ids": {"values": ids}}]}},
+        "_source": _SHOWN + fields,
+        "highlight": _highlight(meant),
+    }
 
 
 def leaflet(leaflet_id: str, meant: Understanding | None) -> Clause:
@@ -135,11 +145,12 @@ def _drug(drug: Drug) -> Clause:
         return {"prefix": {"registration": drug.registration}}
     if drug.ean:
         return {"term": {"eans": drug.ean}}
+    ways: list[Clause] = []
     if drug.names:
-        return {"terms": {"name_key": list(drug.names)}}
+        ways.append({"terms": {"name_key": list(drug.names)}})
     if drug.substances:
-        return {"bool": {"filter": [{"term": {"ingredient_keys": substance}} for substance in drug.substances]}}
-    return {"match_none": {}}
+        ways.append({"bool": {"filter": [{"term": {"ingredient_keys": substance}} for substance in drug.substances]}})
+    return {"bool": {"should": ways, "minimum_should_match": 1}} if ways else {"match_none": {}}
 
 
 def _must(meant: Understanding) -> list[Clause]:
@@ -207,7 +218,8 @@ def _highlight(meant: Understanding) -> Clause:
 
 def _facets() -> Clause:
     """How many products there are in all and by each value that the search can be narrowed by."""
-    products = {"products": {"cardinality": {"field": "product", "precision_threshold": 10_000}}}
+    # Exact up to 1,000 products; beyond, nobody counts (a higher threshold costs memory for each of 100 buckets: 30 ms a search).
+    products = {"products": {"cardinality": {"field": "product", "precision_threshold": 1000}}}
     facets: Clause = {
         facet: {"terms": {"field": field, "size": 50, "order": [{"_count": "desc"}, {"_key": "asc"}]}, "aggs": products}
         for facet, field in (("audience", "audience"), ("laboratory", "laboratory.exact"), ("source", "source"))

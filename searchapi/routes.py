@@ -106,6 +106,9 @@ def page(desk: Desk) -> Blueprint:
         if params.tidy(given.get("q", "")):
             try:
                 answer = _told(desk, params.search(given)).body
+                if not answer["results"] and not answer["suggestions"] and not _drug(answer):
+                    # "dip" is no broken name yet: the person is still typing.
+                    answer["suggestions"] = present.suggestions(typed(str(given["q"]), desk.state.snapshot().names))
             except BadParameter as error:
                 problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
         filters = {name: params.tidy(given.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
@@ -127,6 +130,12 @@ def page(desk: Desk) -> Blueprint:
 
 
 _PAGE_PROBLEMS = {"q": f"Escreva o nome do medicamento e o que quer saber, em até {params.LONGEST_QUESTION} caracteres."}
+
+
+def _drug(answer: Json) -> object:
+    understood = answer["query"]
+    assert isinstance(understood, dict)
+    return understood["drug"]
 
 
 def _told(desk: Desk, question: Question) -> Told:

@@ -34,8 +34,8 @@ class By(StrEnum):
 class Drug:
     """A drug asked for, and what picks its leaflets out.
 
-    Exactly one of these is set: `names` (folded names of products), `substances` (all must be in the product), `registration`
-    (9 digits), `ean`. All empty: a name we know of which the index holds no leaflet.
+    By `registration` (9 digits) or `ean`; else the products whose folded name is in `names` and those that hold all `substances`. All
+    empty: a name we know of which the index holds no leaflet.
     """
 
     name: str
@@ -107,7 +107,10 @@ def vocabulary(leaflets: Iterable[Named], synonyms: Synonyms, *, stamp: str, gen
     named = tuple(leaflets)
     drugs = _substances(named)
     brands = _brands(named)
-    drugs = {**_synonyms(synonyms, {**drugs, **brands}), **drugs, **brands}
+    # A product called by its substance whose ERP and text do not say of what it is made looks like a brand: it is found by both.
+    both = {name: replace(drugs[name], names=brands[name].names) for name in drugs.keys() & brands.keys()}
+    known = {**brands, **drugs, **both}
+    drugs = {**_synonyms(synonyms, known), **known}
     name_words = _name_words(drugs)
     sounds: dict[str, list[str]] = defaultdict(list)
     for word in name_words:

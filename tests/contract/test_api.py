@@ -37,7 +37,7 @@ def body(response: TestResponse) -> Any:
 
 QUESTIONS = [
     "dipirona em crianca", "losartana", "siprofloxassino", "febre e dor", "xarelto", "1.0000.1201", "hidroxizina", "metformina 850 mg",
-    "zzzzqqq",
+    "zzzzqqq", "7891234567895", "1.9999.9999",
 ]  # fmt: skip
 
 

@@ -19,7 +19,6 @@ from indexer.sources.base import Page, Source
 from indexer.sources.config import configured
 from leaflets import Change, Unreadable, Withdrawal
 
-
 T = TypeVar("T")
 
 
@@ -68,7 +67,7 @@ def serving(answer: Answer) -> Iterator[StandIn]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802 the library's name
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
@@ -78,7 +77,8 @@ def serving(answer: Answer) -> Iterator[StandIn]:
             with suppress(BrokenPipeError, ConnectionResetError):
                 self._send(reply)
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def _send(self, reply: Reply) -> None:
             if reply.raw is not None:

@@ -166,7 +166,7 @@ def test_a_link_to_nowhere_is_told(tmp_path: Path) -> None:
 
 
 def test_names_in_any_unicode_form_or_none_have_one_id(tmp_path: Path) -> None:
-    """macOS writes accents apart; a name that is no text is shown with its bytes."""
+    """As macOS writes accents: apart. A name that is no text is shown with its bytes."""
     pdf(tmp_path, "ac\u0327a\u0303o.pdf")
     raw = os.fsencode(tmp_path / "bulas") + b"/\xe7.pdf"
     with open(raw, "wb") as file:  # noqa: PTH123 pathlib takes no bytes

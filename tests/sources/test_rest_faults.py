@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
-from tests.sources.standin import Reply, Request, pull, serving, told
+from indexer.sources.base import Page, SourceChanged, SourceDown, SourceRefused
+from tests.sources.standin import Reply, Request, one_by_one, pull, serving, told
 from tests.sources.test_rest import BY_PAGE, Serve, product, rest
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -141,11 +141,10 @@ def test_pages_before_a_fault_stay_good(tmp_path: Path, serve: Serve) -> None:
         page = int(request.query["page"])
         return told([product(page * 10 + n) for n in range(10)]) if page < 4 else Reply(status=403)
 
-    given = []
+    given: list[Page] = []
     source = rest(tmp_path, serve(answer), BY_PAGE)
     with pytest.raises(SourceRefused):
-        for page in source.pages(None, lambda calls: (call() for call in calls)):
-            given.append(page)
+        given.extend(source.pages(None, one_by_one))
     assert [len(page.changes) for page in given] == [10, 10, 10]
     assert all(page.cursor is None for page in given)
 

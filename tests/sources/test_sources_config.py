@@ -133,7 +133,13 @@ def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path, secret: s
 def test_a_secret_file_lies_beside_the_sources_file_and_may_end_with_a_newline(tmp_path: Path) -> None:
     """As editors and secret stores write it."""
     (tmp_path / "secret").write_text("s3cret\n")
-    table = {"type": "rest", "url": "https://erp.example", "records": "@", "fields": {"id": "id", "text": "t"}, "params": {"key": {"file": "secret"}}}
+    table = {
+        "type": "rest",
+        "url": "https://erp.example",
+        "records": "@",
+        "fields": {"id": "id", "text": "t"},
+        "params": {"key": {"file": "secret"}},
+    }
     read = RestTable.model_validate(table, context=Surroundings({}, tmp_path))
     assert "s3cret" not in repr(read)
     assert getattr(read.params["key"], "get_secret_value", str)() == "s3cret"

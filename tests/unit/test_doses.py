@@ -87,7 +87,19 @@ def test_what_belongs_to_a_number_stays_with_it(written: str, told: tuple[str, .
 
 @pytest.mark.parametrize(
     "written",
-    ["", "de 8 em 8 horas", "acima de 12 anos", "70 kg", "15 a 30 °C", "20 gotas", "30 unidades", "2 comprimidos", "0 mg", "1.2.3 mg", "Lei nº 9.787"],
+    [
+        "",
+        "de 8 em 8 horas",
+        "acima de 12 anos",
+        "70 kg",
+        "15 a 30 °C",
+        "20 gotas",
+        "30 unidades",
+        "2 comprimidos",
+        "0 mg",
+        "1.2.3 mg",
+        "Lei nº 9.787",
+    ],
 )
 def test_other_numbers_are_no_doses(written: str) -> None:
     """Times, ages, weights, temperatures and counts."""

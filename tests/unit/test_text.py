@@ -152,7 +152,9 @@ def test_a_nested_table_loses_no_word() -> None:
     assert sorted(told.replace("|", " ").split()) == sorted("fora dentro ao lado fim".split())
 
 
-RTF = r"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}}\f0 INDICA\'c7\'d5ES\par n\'e3o tome \b mais\b0  de \u8804? 5 mg\par a\cell b\row}"
+RTF = (
+    r"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}}\f0 INDICA\'c7\'d5ES\par n\'e3o tome \b mais\b0  de \u8804? 5 mg\par a\cell b\row}"
+)
 
 
 @pytest.mark.parametrize("media_type", ["application/rtf", "text/plain", "text/html"])
@@ -177,7 +179,9 @@ def test_broken_rtf_gives_text_or_a_reason(broken: str) -> None:
 
 def test_characters_of_symbol_fonts_become_what_they_show() -> None:
     """A lost "≥", "µ" or digit would be another dose."""
-    assert clean("dose \uf0b3 15 \uf06dg, 25 \uf0b0C, \uf035\uf035 %, TNF-\uf061, Marca\uf0e2") == "dose ≥ 15 μg, 25 °C, 55 %, TNF-α, Marca®"
+    assert (
+        clean("dose \uf0b3 15 \uf06dg, 25 \uf0b0C, \uf035\uf035 %, TNF-\uf061, Marca\uf0e2") == "dose ≥ 15 μg, 25 °C, 55 %, TNF-α, Marca®"
+    )
     assert clean("\uf0b7 item \ue000\ue001fim") == "• item fim"
 
 
@@ -217,7 +221,10 @@ def test_bare_text_has_the_places_of_the_text(text: str) -> None:
 
 
 @given(
-    st.binary() | st.text().map(str.encode) | st.text("<>/pbtrd lix&;\n").map(str.encode) | st.text("{}\\rtfu'1e3 \n").map(lambda t: f"{{\\rtf{t}".encode()),
+    st.binary()
+    | st.text().map(str.encode)
+    | st.text("<>/pbtrd lix&;\n").map(str.encode)
+    | st.text("{}\\rtfu'1e3 \n").map(lambda t: f"{{\\rtf{t}".encode()),
     st.none() | st.text() | st.sampled_from(["utf-7", "punycode", "base64", "utf-16", "cp037", "unicode_escape"]),
     st.sampled_from(["text/plain", "text/html", "application/rtf"]),
 )

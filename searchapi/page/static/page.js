@@ -1,8 +1,7 @@
 // The page while someone types. Without this file the box still works by Enter; with it, nothing but the box's own form is ever asked.
 
-const PAUSE = 200; // ms without a key before asking: at a typist's 150 ms a key, words are asked and not letters
+const PAUSE = 200; // ms without a key before asking: not at each letter, yet at once when the hands rest
 const SETTLED = 500; // ms before a screen reader is told, so that it reads the last answer and not each one on the way
-const SHORTEST = 2; // letters
 const AGAIN = 5; // s before a failed question is asked again, unless the server names its own time
 
 const form = document.querySelector("form[role=search]");
@@ -17,42 +16,35 @@ let pause, settling, again;
 /** The address of a question with the chosen filters. */
 function address(text) {
   const url = new URL(form.action);
-  const words = text.trim();
   for (const [name, value] of new FormData(form)) {
     if (name !== "q") url.searchParams.set(name, value);
   }
-  if (words.length >= SHORTEST) url.searchParams.set("q", words);
+  if (text.trim()) url.searchParams.set("q", text.trim());
   return url.href;
 }
 
-/** Shows the answer of what stands in the box; does nothing where it is there already. */
-async function ask() {
-  const wanted = address(box.value);
+/** Drops the question under way, and fades an answer that is not to what stands in the box. */
+function giveUp() {
   clearTimeout(pause);
   clearTimeout(again);
   asking?.abort();
   asking = null;
-  answer.toggleAttribute("data-stale", wanted !== shown);
+  answer.toggleAttribute("data-stale", address(box.value) !== shown);
+}
+
+/** Shows the answer of what stands in the box; does nothing where it is there already. */
+async function ask() {
+  giveUp();
+  const wanted = address(box.value);
   if (wanted === shown) return;
   const mine = new AbortController();
   asking = mine;
-  try {
-    const response = await fetch(fragment(wanted), { signal: mine.signal });
-    if (!response.ok) throw new Unanswered(response.headers.get("Retry-After"));
-    const html = await response.text();
-    if (asking === mine) show(html, wanted);
-  } catch (error) {
-    if (asking === mine) apologise(Number(error.seconds) || AGAIN);
-  } finally {
-    if (asking === mine) asking = null;
-  }
-}
-
-class Unanswered extends Error {
-  constructor(seconds) {
-    super("the search did not answer");
-    this.seconds = seconds;
-  }
+  const response = await fetch(fragment(wanted), { signal: mine.signal }).catch(() => null);
+  const html = response?.ok ? await response.text().catch(() => null) : null;
+  if (asking !== mine) return;
+  asking = null;
+  if (html === null) apologise(Number(response?.headers.get("Retry-After")) || AGAIN);
+  else show(html, wanted);
 }
 
 function fragment(wanted) {
@@ -107,11 +99,7 @@ function clear() {
 }
 
 function typed() {
-  clearTimeout(pause);
-  clearTimeout(again);
-  asking?.abort();
-  asking = null;
-  answer.toggleAttribute("data-stale", address(box.value) !== shown);
+  giveUp();
   pause = setTimeout(ask, PAUSE);
 }
 
