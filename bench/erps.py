@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from demo.catalogue import DemoLeaflet, catalogue
 
 PAGES = 20
-PER_PAGE = 5
+PER_PAGE = 2
 IN_FLIGHT = 8
 
 

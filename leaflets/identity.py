@@ -190,9 +190,10 @@ def _may_name(one: str) -> bool:
 
 _HOLDER = re.compile(r"(?:registrado|detentor do registro|titular)[^:]{0,30}:\s*(.{0,200})", re.IGNORECASE)
 _COMPANY = re.compile(
-    r"[A-ZÀ-Ý0-9][^|;:]{1,80}?(?:\bltda\b\.?|\bs\.?\s?/?\s?a\b\.?(?=\W|$)|\binc\b\.?|\bgmbh\b|\bs\.?p\.?a\b)|(?:laborat[oó]rios?|instituto|funda[cç][aã]o)\s[^|;:]{3,60}",
-    re.IGNORECASE,
+    r"[A-ZÀ-Ý0-9][^|;:]{1,80}?(?i:\bltda\b\.?|\bs\.?\s?/?\s?a\b\.?(?=\W|$)|\binc\b\.?|\bgmbh\b|\bs\.?p\.?a\b)"
+    r"|(?=[LIF])(?i:laborat[oó]rios?|instituto|funda[cç][aã]o)\s[^|;:]{3,60}"
 )
+_ADDRESS = re.compile(r"\s[-–—,]\s?(?:rua|av\b|avenida|rod|est|cnpj|cidade|ind[uú]stria brasileira).*$", re.IGNORECASE)
 _ABROAD = re.compile(r"\b(?:inc|gmbh|s\.?p\.?a|limited|corp|llc|b\.?v|ag)\b", re.IGNORECASE)
 
 
@@ -209,4 +210,4 @@ def _laboratory(lines: list[str]) -> str:
 
 
 def _company(found: str) -> str:
-    return " ".join(found.split()).strip(" -–,")
+    return " ".join(_ADDRESS.sub("", found).split()).strip(" -–,()")

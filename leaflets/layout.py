@@ -118,15 +118,15 @@ _LONGEST_WORD = 30
 _NARROWEST = 40
 _NEVER_FULL = 1_000_000_000
 _HYPHENATED = re.compile(r"([^\W\d_]{2,})-$")
-_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a text's lines say of each other: the length of full ones, and the words that are written in one piece."""
+    """What a text's lines say of each other: the length of full ones, and, where words are broken, all that is written (bare)."""
 
     width: int
-    words: frozenset[str]
+    written: str
 
 
 def measure(lines: Sequence[Line]) -> Measure:
@@ -136,8 +136,8 @@ def measure(lines: Sequence[Line]) -> Measure:
     full = [line.text for line in lines if len(line.text) >= width * 0.8]
     stopping = sum(bool(_ENDS.search(text, len(text) - 3)) for text in full)
     broken = any(line.text.endswith("-") and _HYPHENATED.search(line.text[-_LONGEST_WORD:]) for line in lines)
-    words = frozenset(_WORD.findall(bare("\n".join(line.text for line in lines)))) if broken else frozenset()
-    return Measure(width if stopping * 5 < len(full) * 3 else _NEVER_FULL, words)
+    written = bare("\n".join(line.text for line in lines)) if broken else ""
+    return Measure(width if stopping * 5 < len(full) * 3 else _NEVER_FULL, written)
 
 
 def paragraphs(lines: Sequence[Line], measure: Measure) -> str:
@@ -149,7 +149,7 @@ def paragraphs(lines: Sequence[Line], measure: Measure) -> str:
     whole: list[list[str]] = []
     for before, line in zip((None, *lines), lines, strict=False):
         if before is not None and (start := _broken(before, line)):
-            whole[-1][-1] = whole[-1][-1][: -_lost(start, line, measure.words) or None]
+            whole[-1][-1] = whole[-1][-1][: -_lost(start, line, measure.written) or None]
             whole[-1].append(line.text)
         elif before is not None and _continues(before, line, measure.width):
             whole[-1].append(f" {line.text}")
@@ -182,8 +182,8 @@ def _broken(before: Line, line: Line) -> str:
     return found[1] if found else ""
 
 
-def _lost(start: str, line: Line, words: frozenset[str]) -> int:
+def _lost(start: str, line: Line, written: str) -> int:
     """How many letters go from the end of a broken line: its hyphen, where the leaflet has the word without it elsewhere."""
     found = _WORD.match(line.text[:_LONGEST_WORD])
     rest = found[0] if found else ""
-    return int(bare(start + rest) in words and bare(f"{start}-{rest}") not in words)
+    return int(bare(start + rest) in written and bare(f"{start}-{rest}") not in written)

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from opensearch.settings import WrongSettings
 
 LOOPBACK = "127.0.0.1"
-LEAST_ROOM = 64 * 2**20  # An empty OpenSearch node writes less than 1 MB, but one that runs out of room while it writes loses its index.
-PATIENCE_TO_STOP = 20.0  # Seconds. OpenSearch closes in 0.1 s when idle; the rest is for a flush under way.
+LEAST_ROOM = 64 * 2**20  # An empty OpenSearch takes 0.1 MB; the rest is for its log and a small index.
+PATIENCE_TO_STOP = 20.0  # Seconds. OpenSearch closes in 0.2 to 0.6 s at rest; the rest is for a write under way.
 
 
 class NotStarted(Exception):

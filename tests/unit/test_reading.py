@@ -54,6 +54,7 @@ def change(facts: Facts | None = None, *sections: Section | None) -> Change:
 
 
 def read(text: str, facts: Facts | None = None) -> Leaflet:
+    """The leaflet of one plain text."""
     return leaflet("matriz", change(facts), (text,))
 
 
@@ -215,9 +216,8 @@ def test_no_text_raises_anything_but_not_a_leaflet(text: str, name: str, number:
     one = change(Facts(name, (name,), name, number, (number,)), section)
     try:
         found = leaflet("matriz", one, (text,))
-    except NotALeaflet as reason:
-        assert str(reason)
-    else:
-        assert found.name
-        assert found.passages
-        assert reread("matriz", replace(one, contents=()), found.text) == found
+    except NotALeaflet:
+        return
+    assert found.name
+    assert found.passages
+    assert reread("matriz", replace(one, contents=()), found.text) == found

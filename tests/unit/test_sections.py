@@ -53,6 +53,7 @@ def told(section: Section) -> str:
 
 
 def body(headings: dict[Section, str]) -> str:
+    """Each heading, with its section's words below it."""
     return "".join(f"{title}\n{told(section)}\n" for section, title in headings.items())
 
 
@@ -269,6 +270,7 @@ def test_text_without_headings_is_other() -> None:
 
 
 def pages(*texts: str) -> str:
+    """Texts on pages with a header and a number."""
     return "\f".join(f"Calmobel - Bula para o paciente\n{text}\nPágina {number} de {len(texts)}\n" for number, text in enumerate(texts, 1))
 
 
@@ -287,8 +289,8 @@ def test_what_two_pages_share_is_text() -> None:
 
 WRAPPED = """Tome este medicamento com um copo de água cheio, sentado ou em pé, e não se deite
 durante meia hora.
-Não tome com leite. O efeito do medicamento pode ser menor se for tomado com anti-
-inflamatórios ou com leite, ou ainda com outros medi-
+Não tome com leite. O efeito pode ser menor se for tomado com anti-
+inflamatórios ou com leite, ou ainda com medi-
 camentos, como:
 - varfarina, que é usada por quem tem risco de trombose, e que precisa de exames do
 sangue;
@@ -301,14 +303,13 @@ def test_hard_wrapped_lines_become_paragraphs() -> None:
     """A sentence is shown whole; list items and rows stay lines; a hyphen goes only where the leaflet writes the word without it."""
     assert anatomy(WRAPPED).text(S.OTHER).split("\n") == [
         "Tome este medicamento com um copo de água cheio, sentado ou em pé, e não se deite durante meia hora.",
-        "Não tome com leite. O efeito do medicamento pode ser menor se for tomado com anti-inflamatórios ou com leite, ou ainda com outros "
-        "medi-camentos, como:",
+        "Não tome com leite. O efeito pode ser menor se for tomado com anti-inflamatórios ou com leite, ou ainda com medi-camentos, como:",
         "- varfarina, que é usada por quem tem risco de trombose, e que precisa de exames do sangue;",
         "- lítio.",
         "valerilina ..... 20 mg",
         "corante ..... 1 mg",
     ]
-    assert "outros medicamentos, como:" in anatomy(WRAPPED + "\nOutros medicamentos.").text(S.OTHER)
+    assert "ou ainda com medicamentos, como:" in anatomy(WRAPPED + "\nOutros medicamentos.").text(S.OTHER)
 
 
 def test_a_paragraph_goes_on_over_the_edge_of_a_page() -> None:
@@ -320,7 +321,7 @@ def test_a_paragraph_goes_on_over_the_edge_of_a_page() -> None:
 
 def test_lines_of_a_text_that_was_never_wrapped_stay_lines() -> None:
     """An ERP's list without bullets is no paragraph."""
-    text = "Um parágrafo comprido que alguém escreveu de uma vez só, sem quebrar nenhuma linha, como se faz hoje em dia.\ndor\nfebre\nmal-estar"
+    text = "Um parágrafo comprido que alguém escreveu de uma vez só, sem quebrar linha, como se faz hoje em dia.\ndor\nfebre\nmal-estar"
     assert anatomy(text).text(S.OTHER) == text
 
 
