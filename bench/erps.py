@@ -37,6 +37,8 @@ class Erp(ThreadingHTTPServer):
 
 class _Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes: without this the second waits 40 ms for the other side's delayed acknowledgement.
+    disable_nagle_algorithm = True
     server: Erp
 
     def do_GET(self) -> None:  # http.server's name

@@ -61,6 +61,7 @@ class Cursors:
     def all(self) -> tuple[Cursor, ...]:
         """Every source's cursor, by name."""
         try:
+            self.client.indices.refresh(index=self.indices.cursors)
             found = self.client.search(index=self.indices.cursors, body={"size": 1000, "seq_no_primary_term": True})
         except NotFoundError:
             return ()
@@ -79,7 +80,7 @@ class Cursors:
         }
         held = {"if_seq_no": cursor.token.seq_no, "if_primary_term": cursor.token.primary_term} if cursor.token else {"op_type": "create"}
         try:
-            done = self.client.index(index=self.indices.cursors, id=cursor.source, body=body, params={**held, "refresh": "true"})
+            done = self.client.index(index=self.indices.cursors, id=cursor.source, body=body, params=held)
         except ConflictError as error:
             message = f"{cursor.source}: another indexer moved this source's cursor meanwhile; its work stands, this pull stopped"
             raise CursorMoved(message) from error

@@ -15,13 +15,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from opensearchpy.exceptions import OpenSearchException
 
-from indexer.cursors import Cursor, Cursors
+from indexer.cursors import Cursors
 from indexer.pdf import PdfReader, UnreadablePdf
 from indexer.rejected import Rejected, RejectedLeaflets, of_change, of_unreadable
 from indexer.sources.base import Page, Source, SourceError
@@ -96,8 +97,8 @@ def sync(
 
 def _pulled(source: Source, stores: Stores, pdfs: PdfReader, *, full: bool) -> Outcome:
     """One source's pull. Whatever goes wrong in it is told in its outcome."""
-    pull = _Pull(source, stores, pdfs)
     started = time.monotonic()
+    pull = _Pull(source, stores, pdfs)
     try:
         pull.run(full=full)
     except SourceError as error:
@@ -142,6 +143,15 @@ class _Read:
     cursor: str | None
 
 
+@contextmanager
+def _abandoned(executor: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """An executor that is not waited for: what an ERP is still asked past its last page may end by itself."""
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
 class _Pull:
     """One source's pull as it goes on."""
 
@@ -149,6 +159,7 @@ class _Pull:
         self.source = source
         self.stores = stores
         self.pdfs = pdfs
+        self.cursor = stores.cursors.read(source.name)
         self.counts = Counts()
         self.pages = 0
         self.known_rejects: dict[str, str] = {}
@@ -157,54 +168,66 @@ class _Pull:
 
     def run(self, *, full: bool) -> None:
         """Pulls, writes and moves the cursor behind what is settled."""
-        began = datetime.now(UTC)
-        started = time.monotonic()
-        cursor = self.stores.cursors.read(self.source.name)
-        cursor = self.stores.cursors.move(replace(cursor, attempted_at=began, outcome="running", error=""))
+        began, started = datetime.now(UTC), time.monotonic()
         try:
-            self.known_rejects = self.stores.rejected.reasons(self.source.name)
-            cursor = self._settle_pages(cursor, None if full else cursor.value)
+            self._settle_pages(None if full else self.cursor.value, began)
         except SourceError as error:
-            self.stores.cursors.move(self._ended(cursor, started, outcome="failed", error=str(error)))
+            self._end("failed", started, str(error))
             raise
         if self.counts.later:
-            self.stores.cursors.move(self._ended(cursor, started, outcome="waiting", error="OpenSearch was too busy for some leaflets"))
-            return
-        self.stores.cursors.move(replace(self._ended(cursor, started, outcome="done", error=""), synced_at=began))
+            self._end("waiting", started, "OpenSearch was too busy for some leaflets")
+        else:
+            self.cursor = replace(self.cursor, synced_at=began)
+            self._end("done", started)
 
-    def _settle_pages(self, cursor: Cursor, since: str | None) -> Cursor:
+    def _settle_pages(self, since: str | None, began: datetime) -> None:
         """Every page read, written and passed by the cursor, as far as all before it is settled.
 
         While one batch is written the next is gathered: as many pages as come meanwhile, so that a fast ERP makes few large writes and a
-        slow one is written as it answers.
+        slow one is written as it answers. The first answers are waited for while our own books are opened.
         """
-        places = self.source.max_in_flight
+        name, places = self.source.name, self.source.max_in_flight
         gathered: list[_Read] = []
         with (
-            ThreadPoolExecutor(max_workers=places, thread_name_prefix=f"ask-{self.source.name}") as askers,
-            ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix=f"read-{self.source.name}") as readers,
-            ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"write-{self.source.name}") as writer,
+            _abandoned(ThreadPoolExecutor(max_workers=places, thread_name_prefix=f"ask-{name}")) as askers,
+            ThreadPoolExecutor(max_workers=os.cpu_count() or 2, thread_name_prefix=f"read-{name}") as readers,
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"write-{name}") as writer,
         ):
 
             def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-                return self._ahead(askers, places, calls)
+                return self._ahead(askers, 2 * places, calls)
 
-            writing = writer.submit(self._settled, (), cursor)
-            for page in self._waited(self.source.pages(since, ahead)):
-                self.pages += 1
-                gathered.append(self._read(page, readers))
-                if writing.done() or sum(len(read.leaflets) for read in gathered) >= MOST_DOCUMENTS:
-                    cursor = writing.result()
-                    writing = writer.submit(self._settled, tuple(gathered), cursor)
-                    gathered = []
-            return self._settled(tuple(gathered), writing.result())
+            writing = writer.submit(self._begin, began)
+            try:
+                for page in self._waited(self.source.pages(since, ahead)):
+                    self.pages += 1
+                    gathered.append(self._read(page, readers))
+                    if writing.done() or sum(len(read.leaflets) for read in gathered) >= MOST_DOCUMENTS:
+                        writing.result()
+                        writing, gathered = writer.submit(self._settle, tuple(gathered)), []
+            finally:
+                # Also what came before a source failed: it is good.
+                writing.result()
+                self._settle(tuple(gathered))
 
-    def _ahead(self, askers: ThreadPoolExecutor, places: int, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-        """See `Ahead`: as many calls wait as run, so that a place never stands empty, and no more, so that memory is bounded."""
+    def _begin(self, began: datetime) -> None:
+        """Says in the cursor that a pull runs, and learns what is rejected already."""
+        self.cursor = self.stores.cursors.move(replace(self.cursor, attempted_at=began, outcome="running", error=""))
+        self.known_rejects = self.stores.rejected.reasons(self.source.name)
+
+    def _end(self, outcome: str, started: float, error: str = "") -> None:
+        """Says in the cursor how the pull went."""
+        seconds = round(time.monotonic() - started, 3)
+        self.cursor = self.stores.cursors.move(
+            replace(self.cursor, outcome=outcome, error=error, counts=asdict(self.counts), seconds=seconds)
+        )
+
+    def _ahead(self, askers: ThreadPoolExecutor, most: int, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+        """See `Ahead`. `most` calls are under way or answered and not yet taken: twice the places, so that no place stands empty."""
         pending = iter(calls)
         waiting: deque[Future[T]] = deque()
         try:
-            for call in itertools.islice(pending, places):
+            for call in itertools.islice(pending, most):
                 waiting.append(askers.submit(self._timed, call))
             while waiting:
                 result = waiting.popleft().result()
@@ -248,10 +271,10 @@ class _Pull:
             cursor=page.cursor,
         )
 
-    def _settled(self, gathered: tuple[_Read, ...], cursor: Cursor) -> Cursor:
-        """Some pages written or kept as rejected; gives the cursor, moved behind them where all of it is settled."""
+    def _settle(self, gathered: tuple[_Read, ...]) -> None:
+        """Writes some pages or keeps them as rejected, and moves the cursor behind them where all of it is settled."""
         if not gathered:
-            return cursor
+            return
         changes = {source_id: change for read in gathered for source_id, change in read.changes.items()}
         withdrawals = tuple(w for read in gathered for w in read.withdrawals)
         leaflets = _standing([leaflet for read in gathered for leaflet in read.leaflets], withdrawals)
@@ -264,9 +287,8 @@ class _Pull:
             receipt.written, receipt.unchanged, receipt.older, receipt.withdrawn, rejected=len(refused), later=len(receipt.later)
         )
         reached = next((read.cursor for read in reversed(gathered) if read.cursor is not None), None)
-        if reached in {None, cursor.value} or self.counts.later:
-            return cursor
-        return self.stores.cursors.move(replace(cursor, value=reached))
+        if reached not in {None, self.cursor.value} and not self.counts.later:
+            self.cursor = self.stores.cursors.move(replace(self.cursor, value=reached))
 
     def _keep(self, refused: list[Rejected]) -> None:
         """Keeps the rejected, but for those that stand there already, word for word."""
@@ -279,9 +301,6 @@ class _Pull:
         self.stores.rejected.forget(self.source.name, mended)
         for source_id in mended:
             del self.known_rejects[source_id]
-
-    def _ended(self, cursor: Cursor, started: float, *, outcome: str, error: str) -> Cursor:
-        return replace(cursor, outcome=outcome, error=error, counts=asdict(self.counts), seconds=round(time.monotonic() - started, 3))
 
     def outcome(self, outcome: str, started: float, error: str = "") -> Outcome:
         """What is told of this pull."""

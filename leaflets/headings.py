@@ -135,13 +135,15 @@ _NUMBER = r"[^\w(]{0,4}(?:(?P<number>\d{1,2})|(?P<part>[IVX]{1,4}))\b\s?[-.):–
 _NUMBERED = re.compile(_NUMBER)
 # How a heading may begin, without the letters that have an accent: most lines are told from headings by this alone.
 _STARTS = re.compile(
-    r"[\W_]{0,4}(?:(?:\d{1,2}|[IVX]{1,4})\b[\W_]{0,6}(?:$|(?=[a-z])))?(?:$|para|por|como|quando|o(?:\s|$)|que\s|onde|qua|indica|resultado|caracter|propried"
-    r"|contra|toxic|advert|precau|intera|cuidado|armaz|conserv|posolog|dosagem|modo|rea|evento|efeito|super|identif|forma|via|apresenta|composi|informa|dizer)",
+    r"[\W_]{0,4}(?:(?:\d{1,2}|[IVX]{1,4})\b[\W_]{0,6}(?:$|(?=[a-z])))?(?:$|para|por|como|quando|o(?:\s|$)|que\s|onde|qua|indica|resultado"
+    r"|caracter|propried|contra|toxic|advert|precau|intera|cuidado|armaz|conserv|posolog|dosagem|modo|rea|evento|efeito|super|identif|forma"
+    r"|via|apresenta|composi|informa|dizer)",
     re.IGNORECASE,
 )
 # What a reference to a heading in running text has before it ("vide item 4. O que devo saber...") or after it.
 _REFERS = re.compile(
-    r"(?:\b(?:itens|item|sub-?item|se[cç][aã]o|se[cç][oõ]es|t[oó]picos?|vide|ver|veja|quest[aã]o|pergunta|cap[ií]tulo)|[(“\"‘'])\s?(?:\d{1,2}\.?)?(?:\sO)?$|\w\.?\sO$",
+    r"(?:\b(?:itens|item|sub-?item|se[cç][aã]o|se[cç][oõ]es|t[oó]picos?|vide|ver|veja|quest[aã]o|pergunta|cap[ií]tulo)|[(“\"‘'])"
+    r"\s?(?:\d{1,2}\.?)?(?:\sO)?$|\w\.?\sO$",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(r"[\"”’'),;/]|\.?\s*[a-zà-ÿ]|\s[eE]\s|\s*\((?!(?i:leia|ver|vide|veja))")
@@ -152,10 +154,10 @@ _MOST_LETTERS = 160
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A line and as many of the next as a heading may take, and where in it each of them ends."""
+    """The beginnings of a line and of as many of the next as a heading may take, and where in it each of them begins."""
 
     text: str
-    ends: tuple[int, ...]
+    starts: tuple[int, ...]
 
 
 def heading(lines: Sequence[Line], at: int) -> Heading | None:
@@ -174,8 +176,8 @@ def heading(lines: Sequence[Line], at: int) -> Heading | None:
             continue
         words = shown.text[start : found.end()]
         sure, numbered = _capitals(words), given == wording.order
-        last = bisect_left(shown.ends, found.end())
-        rest = shown.text[found.end() : shown.ends[last]]
+        last = bisect_left(shown.starts, found.end()) - 1
+        rest = lines[at + last].text[found.end() - shown.starts[last] :]
         by_its_name = bool(found.groupdict().get("named"))
         if _ends_there(words, rest, sure=sure) and (sure or numbered or not by_its_name):
             title = " ".join(shown.text[: found.end()].split())
@@ -185,17 +187,16 @@ def heading(lines: Sequence[Line], at: int) -> Heading | None:
 
 def _shown(lines: Sequence[Line], at: int) -> _Shown:
     text = ""
-    ends: list[int] = []
+    starts: list[int] = []
     for line in lines[at : at + _MOST_LINES]:
         if len(text) >= _MOST_LETTERS or "?" in text:
             break
         # A word broken at the end of a line is put together: no heading has a hyphen there.
         broken = text[-1:] == "-" and text[-2:-1].isupper() and line.text[0].isupper()
-        text = (text[:-1] if broken else text and text + "\n") + line.text[:_MOST_LETTERS]
-        if broken:
-            ends[-1] -= 1
-        ends.append(len(text))
-    return _Shown(text, tuple(ends))
+        text = text[:-1] if broken else text and text + "\n"
+        starts.append(len(text))
+        text += line.text[:_MOST_LETTERS]
+    return _Shown(text, tuple(starts))
 
 
 def _ends_there(words: str, rest: str, *, sure: bool) -> bool:

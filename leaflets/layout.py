@@ -118,15 +118,15 @@ _LONGEST_WORD = 30
 _NARROWEST = 40
 _NEVER_FULL = 1_000_000_000
 _HYPHENATED = re.compile(r"([^\W\d_]{2,})-$")
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a text's lines say of each other: the length of full ones, and, where words are broken, all that is written (bare)."""
+    """What a text's lines say of each other: the length of full ones, and, where words are broken, those that are whole (bare)."""
 
     width: int
-    written: str
+    words: frozenset[str]
 
 
 def measure(lines: Sequence[Line]) -> Measure:
@@ -136,11 +136,11 @@ def measure(lines: Sequence[Line]) -> Measure:
     full = [line.text for line in lines if len(line.text) >= width * 0.8]
     stopping = sum(bool(_ENDS.search(text, len(text) - 3)) for text in full)
     broken = any(line.text.endswith("-") and _HYPHENATED.search(line.text[-_LONGEST_WORD:]) for line in lines)
-    written = bare("\n".join(line.text for line in lines)) if broken else ""
-    return Measure(width if stopping * 5 < len(full) * 3 else _NEVER_FULL, written)
+    words = frozenset(_WORD.findall(bare("\n".join([line.text for line in lines])))) if broken else frozenset()
+    return Measure(width if stopping * 5 < len(full) * 3 else _NEVER_FULL, words)
 
 
-def paragraphs(lines: Sequence[Line], measure: Measure) -> str:
+def paragraphs(lines: Sequence[Line], sizes: Measure) -> str:
     """The text of the lines, each paragraph, list item and table row on one line, sentences whole.
 
     A line goes on in the next where the next one's first word had no place left in it and nothing ended. A hyphen at the end of a
@@ -149,9 +149,9 @@ def paragraphs(lines: Sequence[Line], measure: Measure) -> str:
     whole: list[list[str]] = []
     for before, line in zip((None, *lines), lines, strict=False):
         if before is not None and (start := _broken(before, line)):
-            whole[-1][-1] = whole[-1][-1][: -_lost(start, line, measure.written) or None]
+            whole[-1][-1] = whole[-1][-1][: -_lost(start, line, sizes.words) or None]
             whole[-1].append(line.text)
-        elif before is not None and _continues(before, line, measure.width):
+        elif before is not None and _continues(before, line, sizes.width):
             whole[-1].append(f" {line.text}")
         else:
             whole.append([line.text])
@@ -182,8 +182,8 @@ def _broken(before: Line, line: Line) -> str:
     return found[1] if found else ""
 
 
-def _lost(start: str, line: Line, written: str) -> int:
+def _lost(start: str, line: Line, words: frozenset[str]) -> int:
     """How many letters go from the end of a broken line: its hyphen, where the leaflet has the word without it elsewhere."""
     found = _WORD.match(line.text[:_LONGEST_WORD])
     rest = found[0] if found else ""
-    return int(bare(start + rest) in written and bare(f"{start}-{rest}") not in written)
+    return int(bare(start + rest) in words and bare(f"{start}-{rest}") not in words)

@@ -94,7 +94,7 @@ def _each(named: Sequence[str]) -> tuple[str, ...]:
 
 
 # Fonts without a meaning give letters of many alphabets; leaflets have Latin and Greek ones.
-_STRANGE = re.compile("[^\\W\\d_\u0000-\u024f\u0370-\u03ff\u1e00-\u1fff]|\ufffd")
+_STRANGE = re.compile("[\u0250-\u02af\u0400-\u1dff\u2c00-\ud7ff\uf900-\ufdff\ufffd]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 

@@ -48,7 +48,7 @@ class Ahead(Protocol):
     """Runs calls with at most the source's `max_in_flight` at a time and gives their results in the order of the calls.
 
     It takes calls from the iterable only as places become free, so the iterable may be endless: stop reading to stop asking. The
-    first call that raises raises here, in its turn.
+    first call that raises raises here, in its turn. It may be used again while the results of another use are read.
     """
 
     def __call__(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]: ...

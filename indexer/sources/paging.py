@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+from threading import Event
 from typing import Annotated, Any, Literal
 
 from jmespath.exceptions import JMESPathTypeError
@@ -245,11 +246,22 @@ def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[She
     rounds = _Rounds()
     pages = paging.max_pages
 
+    ended = Event()
+
+    def ask_on(turn: Turn) -> Sheet:
+        # What was asked ahead and has not left yet need not, once a page says that it is the last.
+        if ended.is_set():
+            return Sheet("", None, (), None)
+        sheet = ask(turn)
+        if not sheet.records or (paging.more is not None and not truthy(found(paging.more, sheet.body, "paging.more"))):
+            ended.set()
+        return sheet
+
     def calls() -> Iterator[Callable[[], Sheet]]:
         index = 0
         # `pages` may have been learnt meanwhile.
         while index < pages:
-            yield partial(ask, paging.turn(index))
+            yield partial(ask_on, paging.turn(index))
             index += 1
 
     size = before = 0

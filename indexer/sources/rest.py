@@ -144,15 +144,10 @@ class RestSource:
         self._documents = {origin(other.url): Line(other, Standing()) for other in bare} | {origin(table.url): self._line}
 
     def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
-        """See Source. Only the last page has a cursor: before it, older records may still come."""
+        """See Source. Only the last page has a cursor."""
         window = Window(since, self._table.lag)
         ask = partial(self._sheet, self._parameters(window))
-        for sheet in sheets(self._table.paging, ask, ahead):
-            changes = self._changes(sheet, window, ahead)
-            for change in changes:
-                window.saw(change.version)
-            yield Page(changes)
-        yield Page((), window.cursor)
+        return window.pages(self._changes(sheet, window, ahead) for sheet in sheets(self._table.paging, ask, ahead))
 
     def check(self) -> str:
         """See Source."""
@@ -201,10 +196,10 @@ class RestSource:
         hint = '; where the ERP leaves an empty list out, write records = "items || `[]`"' if records is None else ""
         return f"{self._table.url}: `records` is a list no longer, it gave {kind}{keys}{hint}"
 
-    def _changes(self, sheet: Sheet, window: Window, ahead: Ahead) -> tuple[Change | Withdrawal | Unreadable, ...]:
+    def _changes(self, sheet: Sheet, window: Window, ahead: Ahead) -> Iterator[Change | Withdrawal | Unreadable]:
         if self._table.fields.document_url is None:
-            return tuple(self._change(window, record) for record in sheet.records)
-        return tuple(ahead(partial(self._change, window, record) for record in sheet.records))
+            return (self._change(window, record) for record in sheet.records)
+        return ahead(partial(self._change, window, record) for record in sheet.records)
 
     def _change(self, window: Window, record: object) -> Change | Withdrawal | Unreadable:
         return reading(

@@ -130,18 +130,13 @@ class SqlSource:
         self._engine = _engine(table)
 
     def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
-        """See Source. Only the last page has a cursor: the query may give its rows in any order."""
+        """See Source. Only the last page has a cursor."""
         del ahead
         window = Window(since, self._table.lag)
         with self._connected() as connection:
             rows = connection.execution_options(yield_per=_BATCH).execute(text(self._table.query), self._since(window)).mappings()
             self._must_have_columns(list(rows.keys()))
-            for batch in rows.partitions(_BATCH):
-                changes = tuple(self._change(window, row) for row in batch)
-                for change in changes:
-                    window.saw(change.version)
-                yield Page(changes)
-        yield Page((), window.cursor)
+            yield from window.pages((self._change(window, row) for row in batch) for batch in rows.partitions(_BATCH))
 
     def check(self) -> str:
         """See Source."""

@@ -103,7 +103,7 @@ class TrytonTable(HttpTable):
 
 
 class TrytonSource:
-    """See the module. Pages follow one another by id, so it never has more than one request in flight."""
+    """See the module. Products are asked for page by page; only attachments are fetched several at a time."""
 
     def __init__(self, name: str, table: TrytonTable) -> None:
         self.name = name
@@ -113,14 +113,9 @@ class TrytonSource:
         self._rpc = _Rpc(table)
 
     def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
-        """See Source. Only the last page has a cursor: the records come by id, not by time."""
+        """See Source. Only the last page has a cursor."""
         window = Window(since, self._table.lag)
-        for records in self._changed(window):
-            changes = tuple(self._changes(window, records, ahead))
-            for change in changes:
-                window.saw(change.version)
-            yield Page(changes)
-        yield Page((), window.cursor)
+        return window.pages(self._changes(window, records, ahead) for records in self._changed(window))
 
     def check(self) -> str:
         """See Source."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from indexer.sources.base import SourceRefused
+from indexer.sources.base import Page, SourceRefused
+from leaflets import Change, Unreadable, Withdrawal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -23,6 +26,7 @@ class Window:
 
     def __init__(self, since: str | None, lag: timedelta) -> None:
         self._began = datetime.now(UTC)
+        self._started = time.monotonic()
         self._since = None if since is None else _moment(since)
         self._lag = lag
         self._newest: int | None = None
@@ -41,17 +45,20 @@ class Window:
         """The time that counts as that of an edit which the ERP dates `at`."""
         return min(max(at.astimezone(UTC), _EPOCH), self._began)
 
-    def saw(self, version: int) -> None:
-        """Takes note of a record's version; 0 says nothing, as where a record could not be dated."""
-        if version:
-            self._newest = max(version, self._newest or 0)
+    def pages(self, readings: Iterable[Iterable[Change | Withdrawal | Unreadable]]) -> Iterator[Page]:
+        """What was read, a page each, and one more with the cursor: before the end, older records may still come."""
+        for reading in readings:
+            changes = tuple(reading)
+            # A record that could not be dated has version 0 and says nothing of the time.
+            dated = [change.version for change in changes if change.version]
+            self._newest = max([*dated, self._newest or 0]) or None
+            yield Page(changes)
+        yield Page((), self._cursor())
 
-    @property
-    def cursor(self) -> str | None:
-        """Where the next pull may start once all of this one is settled."""
+    def _cursor(self) -> str | None:
         if self._newest is None:
             return None if self._since is None else _iso(self._since)
-        took = datetime.now(UTC) - self._began
+        took = timedelta(seconds=time.monotonic() - self._started)
         reached = max(_EPOCH + self._newest * _TICK - took, _EPOCH)
         return _iso(reached if self._since is None else max(reached, self._since))
 

@@ -480,6 +480,18 @@ def test_a_document_on_the_erps_host_is_fetched_with_its_credentials(tmp_path: P
     assert [request.headers["X-Api-Key"] for request in stand_in.asked] == ["s3cret", "s3cret"]
 
 
+def test_documents_are_fetched_while_pages_are_asked_for_ahead(tmp_path: Path, serve: Serve) -> None:
+    """Both within max_in_flight, and each leaflet gets its own file."""
+    pages = ttalk([product(number, pdf=f"/rest/{number}.pdf") for number in range(35)])
+
+    def answer(request: Request) -> Reply:
+        return Reply(b"%PDF-1.4 " + request.path.encode()) if request.path.endswith(".pdf") else pages(request)
+
+    changes = pull(rest(tmp_path, serve(answer), BY_PAGE, fields=DOCUMENT, records='records = "items"')).changes
+    bodies = [change.contents[0].body for change in changes if isinstance(change, Change)]
+    assert bodies == [f"%PDF-1.4 /rest/{number}.pdf".encode() for number in range(35)]
+
+
 def test_a_document_elsewhere_is_fetched_only_from_a_named_host_and_without_credentials(tmp_path: Path, serve: Serve) -> None:
     """An ERP's record must not make us ask any address, and no other host is told our secrets."""
     files = serve(lambda _: Reply(b"%PDF-1.4 two", headers={"Content-Type": "application/pdf"}))

@@ -263,6 +263,13 @@ def test_free_text_with_other_headings_has_sections_of_an_unknown_audience() -> 
     assert found.text(S.CONTRAINDICATIONS) == "Gravidez."
 
 
+def test_what_follows_a_heading_on_its_line_is_kept_whole() -> None:
+    """However long the line: an ERP's field may be one."""
+    found = anatomy(f"INDICAÇÕES: {LONG}\n6. COMO DEVO USAR ESTE MEDICAMENTO? {LONG}")
+    assert found.text(S.INDICATIONS) == LONG
+    assert found.text(S.POSOLOGY) == LONG
+
+
 def test_text_without_headings_is_other() -> None:
     """It is still found by its words."""
     found = anatomy("Calmobel acalma.\nUm ao dia.")
@@ -350,6 +357,8 @@ PIECES = st.sampled_from(
         "\f",
         "",
         LONG,
+        *(f"{title} {LONG}" for title in [*QUESTIONS.values(), *TECHNICAL.values()]),
+        f"Posologia: {LONG}",
     ]
 )
 
