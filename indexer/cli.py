@@ -19,7 +19,6 @@ import typer
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import OpenSearchException
 from rich.console import Console
-from rich.table import Table
 
 from indexer import rejected as rejecting
 from indexer.cursors import Cursor, Cursors
@@ -90,7 +89,7 @@ def sync_(
     with _indexer() as indexer, PdfReader() as pdfs:
         sources = indexer.only(source)
         prepare(indexer.client, indexer.indices, indexer.synonyms)
-        console = Console(stderr=as_json, highlight=False)
+        console = Console(stderr=as_json, highlight=False, soft_wrap=True)
         began, worked = datetime.now(UTC), time.process_time()
         with console.status("pulling " + ", ".join(s.name for s in sources)):
             outcomes = sync(sources, indexer.stores, pdfs, full=full, done=lambda outcome: console.print(_line(outcome)))
@@ -133,10 +132,16 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
     if as_json:
         _print_json({"sources": lines})
         return
-    table = Table("source", "outcome", "last success", "lag", "leaflets", "rejected", "cursor", "error", box=None)
+    typer.echo(_STATUS.format(*("SOURCE", "OUTCOME", "LAST SUCCESS", "LAG", "LEAFLETS", "REJECTED"), "CURSOR").rstrip())
     for line in lines:
-        table.add_row(*(str(value if value is not None else "never") for value in line.values()))
-    Console(highlight=False).print(table)
+        lag = line["lag_seconds"]
+        told = [line["source"], line["outcome"], line["synced_at"] or "never", "" if lag is None else f"{lag} s"]
+        typer.echo(_STATUS.format(*map(str, told), str(line["leaflets"]), str(line["rejected"]), str(line["cursor"] or "")).rstrip())
+        if line["error"]:
+            typer.echo(f"  {line['error']}")
+
+
+_STATUS = "{:<20} {:<8} {:<26} {:>9} {:>9} {:>9}  {}"
 
 
 @app.command()

@@ -134,7 +134,7 @@ def _standing(leaflets: Sequence[Leaflet], withdrawals: Sequence[Withdrawal]) ->
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A page as it was read: leaflets, withdrawals, and what was none, with the changes that they were."""
+    """A page as it was read: leaflets, withdrawals, and what was none; `changes` are those of the leaflets, by the leaflets' ids."""
 
     leaflets: tuple[Leaflet, ...]
     withdrawals: tuple[Withdrawal, ...]
@@ -257,17 +257,17 @@ class _Pull:
 
     def _read(self, page: Page, readers: ThreadPoolExecutor) -> _Read:
         """A page's leaflets, and what is none."""
-        changes = {c.source_id: c for c in page.changes if isinstance(c, Change)}
-        read = readers.map(lambda change: read_change(self.source.name, change, self.pdfs), changes.values())
-        leaflets = {change.source_id: told for change, told in zip(changes.values(), read, strict=True)}
+        name = self.source.name
+        changes = [c for c in page.changes if isinstance(c, Change)]
+        told = list(zip(changes, readers.map(lambda change: read_change(name, change, self.pdfs), changes), strict=True))
         return _Read(
-            leaflets=tuple(told for told in leaflets.values() if isinstance(told, Leaflet)),
+            leaflets=tuple(read for _, read in told if isinstance(read, Leaflet)),
             withdrawals=tuple(w for w in page.changes if isinstance(w, Withdrawal)),
             refused=(
-                *(of_unreadable(self.source.name, u) for u in page.changes if isinstance(u, Unreadable)),
-                *(of_change(self.source.name, changes[i], told) for i, told in leaflets.items() if isinstance(told, str)),
+                *(of_unreadable(name, u) for u in page.changes if isinstance(u, Unreadable)),
+                *(of_change(name, change, read) for change, read in told if isinstance(read, str)),
             ),
-            changes=changes,
+            changes={read.id: change for change, read in told if isinstance(read, Leaflet)},
             cursor=page.cursor,
         )
 
@@ -275,12 +275,12 @@ class _Pull:
         """Writes some pages or keeps them as rejected, and moves the cursor behind them where all of it is settled."""
         if not gathered:
             return
-        changes = {source_id: change for read in gathered for source_id, change in read.changes.items()}
+        changes = {leaflet_id: change for read in gathered for leaflet_id, change in read.changes.items()}
         withdrawals = tuple(w for read in gathered for w in read.withdrawals)
         leaflets = _standing([leaflet for read in gathered for leaflet in read.leaflets], withdrawals)
         receipt = self.stores.writer.write(Batch(self.source.name, leaflets, withdrawals))
         refused = [r for read in gathered for r in read.refused]
-        refused += [of_change(self.source.name, changes[r.source_id], r.reason) for r in receipt.rejected]
+        refused += [of_change(self.source.name, changes[r.id], r.reason) for r in receipt.rejected]
         self._keep(refused)
         self._forget(receipt)
         self.counts += Counts(

@@ -32,6 +32,7 @@ BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 class Refusal:
     """A leaflet that cannot be indexed, and why."""
 
+    id: str
     source_id: str
     version: int
     reason: str
@@ -224,7 +225,7 @@ def _receipt(outcome: _Outcome) -> Receipt:
     if outcome.status == HTTPStatus.NOT_FOUND:
         return Receipt(later=(action.id,))  # the alias is gone: an operator is at work, or `prepare` has not run
     if outcome.status >= HTTPStatus.BAD_REQUEST:
-        return Receipt(rejected=(Refusal(action.source_id, action.version, f"OpenSearch refused it: {outcome.reason}"),))
+        return Receipt(rejected=(Refusal(action.id, action.source_id, action.version, f"OpenSearch refused it: {outcome.reason}"),))
     done = frozenset({action.source_id})
     return Receipt(withdrawn=1, settled=done) if action.withdrawal else Receipt(written=1, settled=done)
 

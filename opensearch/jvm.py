@@ -120,7 +120,7 @@ def _settings(port: int) -> object:
     @jpype.JImplements("org.codelibs.opensearch.runner.OpenSearchRunner$Builder")
     class Settings:
         @jpype.JOverride  # type: ignore[untyped-decorator] # jpype has no types.
-        def build(self, _number: int, settings: Any) -> None:  # noqa: ANN401 - a Java object.
+        def build(self, _number: int, settings: Any) -> None:
             for name, value in SETTINGS.items():
                 settings.put(name, value)
             settings.put("http.port", str(port))
@@ -128,7 +128,7 @@ def _settings(port: int) -> object:
     return Settings()
 
 
-def _not_started(error: Any, place: Path, log: Path) -> NotStarted:  # noqa: ANN401 - a Java exception.
+def _not_started(error: Any, place: Path, log: Path) -> NotStarted:
     while error.getCause() is not None:
         error = error.getCause()
     reason = str(error.getMessage() or error)

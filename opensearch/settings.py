@@ -15,12 +15,14 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(text: object) -> timedelta:
-    """A time span such as "90s", "15m", "1h" or "7d"; raises ValueError saying so."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", str(text).strip())
-    if not found or not float(found[1]):
-        message = f"{text!r} is not a time span: write a number and s, m, h or d, such as 90s, 15m or 1h"
+    """A time span as people write it: "90s", "15m", "1h", "1h30m", "2d"; raises ValueError saying so. A span given as such stays."""
+    if isinstance(text, timedelta):
+        return text
+    parts = re.findall(r"(\d+)([smhd])", str(text))
+    if "".join(number + unit for number, unit in parts) != str(text).strip() or not any(int(number) for number, _ in parts):
+        message = 'must be a number and a unit (s, m, h or d), such as "90s", "15m" or "1h"'
         raise ValueError(message)
-    return timedelta(**{_UNITS[found[2]]: float(found[1])})
+    return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]

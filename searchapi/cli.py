@@ -41,7 +41,7 @@ class Server(BaseApplication):
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Any:  # noqa: ANN401  # gunicorn's own type does not know that a Flask is a WSGI application
+    def load(self) -> Any:  # gunicorn's own type does not know that a Flask is a WSGI application
         """The application of one worker."""
         return create_app(self.settings)
 

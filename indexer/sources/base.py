@@ -51,7 +51,8 @@ class Ahead(Protocol):
     first call that raises raises here, in its turn. It may be used again while the results of another use are read.
     """
 
-    def __call__(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]: ...
+    def __call__(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+        """The results of the calls."""
 
 
 class Source(Protocol):

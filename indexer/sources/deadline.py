@@ -90,10 +90,12 @@ class DeadlineAdapter(HTTPAdapter):
     """Puts each request of a session under the deadline that is open around it, if there is one."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """As the library does, with our connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+        """As the library does, with our connections."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return manager

@@ -242,26 +242,36 @@ def _linked(paging: ByCursor | ByNextLink, ask: Ask) -> Iterator[Sheet]:
     raise SourceChanged(_endless(paging.max_pages))
 
 
+class _Asker:
+    """Asks for numbered pages, until one says that it is the last: what was to be asked ahead and has not left yet need not any more."""
+
+    def __init__(self, paging: ByPage | ByOffset, ask: Ask) -> None:
+        self._paging = paging
+        self._ask = ask
+        self._ended = Event()
+
+    def sheet(self, turn: Turn) -> Sheet:
+        """The page, or one without records past the end."""
+        if self._ended.is_set():
+            return Sheet("", None, (), None)
+        sheet = self._ask(turn)
+        more = self._paging.more
+        if not sheet.records or (more is not None and not truthy(found(more, sheet.body, "paging.more"))):
+            self._ended.set()
+        return sheet
+
+
 def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[Sheet]:
     rounds = _Rounds()
     pages = paging.max_pages
 
-    ended = Event()
-
-    def ask_on(turn: Turn) -> Sheet:
-        # What was asked ahead and has not left yet need not, once a page says that it is the last.
-        if ended.is_set():
-            return Sheet("", None, (), None)
-        sheet = ask(turn)
-        if not sheet.records or (paging.more is not None and not truthy(found(paging.more, sheet.body, "paging.more"))):
-            ended.set()
-        return sheet
+    asker = _Asker(paging, ask)
 
     def calls() -> Iterator[Callable[[], Sheet]]:
         index = 0
         # `pages` may have been learnt meanwhile.
         while index < pages:
-            yield partial(ask_on, paging.turn(index))
+            yield partial(asker.sheet, paging.turn(index))
             index += 1
 
     size = before = 0

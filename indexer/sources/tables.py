@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +17,7 @@ from jmespath.parser import ParsedResult
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
 from indexer.sources.base import Source
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from opensearch.settings import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +48,6 @@ class Table(BaseModel):
         hide_input_in_errors=True,
         populate_by_name=True,
     )
-
-
-def duration(text: object) -> timedelta:
-    """A time span as people write it: "90s", "15m", "1h", "1h30m", "2d"."""
-    if isinstance(text, timedelta):
-        return text
-    if not isinstance(text, str) or not re.fullmatch(r"(\d+[smhd])+", text.strip()):
-        msg = 'must be a number and a unit (s, m, h or d), such as "90s", "15m" or "1h"'
-        raise ValueError(msg)
-    return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in re.findall(r"(\d+)([smhd])", text)), timedelta())
 
 
 def _secret(value: object, info: ValidationInfo) -> object:
@@ -149,7 +137,6 @@ def _expression(value: object) -> ParsedResult:
     return compiled
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
 FilePath = Annotated[Path, AfterValidator(_beside)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Parameter = Annotated[str | int | SecretStr, BeforeValidator(_parameter)]

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 from typer.main import get_command
 
 from indexer import cli as indexer_cli
@@ -70,13 +69,9 @@ def test_every_metric_is_in_the_readme() -> None:
     declared = {
         metric.name + ("_total" if metric.type == "counter" else "")
         for registry in (IndexerMetrics().registry, SearchMetrics().registry)
-        for metric in _collected(registry)
+        for metric in registry.collect()
     }
     assert set(re.findall(r"^\| `((?:indexer|searchapi)_[a-z_]+)`", README, re.MULTILINE)) == declared
-
-
-def _collected(registry: CollectorRegistry) -> list[object]:
-    return [metric for collector in list(registry._collector_to_names) for metric in collector.describe()]  # noqa: SLF001
 
 
 def test_every_source_type_is_in_the_readme() -> None:

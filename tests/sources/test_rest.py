@@ -643,6 +643,7 @@ class Tokens:
         self.answers_of_the_second_token = threading.Event()
 
     def __call__(self, request: Request) -> Reply:
+        """Answers one request."""
         if request.path == "/token":
             return self._token(request)
         if request.headers.get("Authorization") != f"Bearer {self.valid}":
