@@ -77,6 +77,8 @@ def _item(code: str, leaflet: DemoLeaflet) -> dict[str, object]:
         "name": leaflet.name,
         "substances": list(leaflet.active_ingredients),
         "maker": leaflet.laboratory,
+        "registration": leaflet.registration,
+        "ean": leaflet.eans[0],
         "audience": leaflet.audience,
         "modified": leaflet.updated_at.isoformat(),
         "text": leaflet.text,

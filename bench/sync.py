@@ -45,8 +45,8 @@ url = "http://127.0.0.1:{port}/leaflets"
 paging = {{ by = "page", more = "hasNext" }}
 records = "items"
 max_in_flight = {in_flight}
-fields = {{ id = "code", name = "name", active_ingredients = "substances", laboratory = "maker", audience = "audience", \
-updated_at = "modified", text = "text", text_type = "text/plain" }}
+fields = {{ id = "code", name = "name", active_ingredients = "substances", laboratory = "maker", registration = "registration", \
+ean = "ean", audience = "audience", updated_at = "modified", text = "text", text_type = "text/plain" }}
 """
 
 

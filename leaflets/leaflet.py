@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -130,15 +130,15 @@ class Leaflet:
     facts: Facts
     updated_at: datetime
     version: int
+    content_hash: str = field(init=False)
+    """Equal for two readings of an unchanged leaflet: all that is shown, without the times the ERP put on it."""
 
     @property
     def id(self) -> str:
         """The leaflet's id everywhere: `source:source_id:audience`."""
         return f"{self.source}:{self.source_id}:{self.audience}"
 
-    @property
-    def content_hash(self) -> str:
-        """Equal for two readings of an unchanged leaflet: all that is shown, without the times the ERP put on it."""
+    def __post_init__(self) -> None:
         told = [
             self.name,
             self.active_ingredients,
@@ -148,4 +148,6 @@ class Leaflet:
             [(p.section, p.title, p.text) for p in self.passages],
             self.history,
         ]
-        return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()[:32]
+        digest = hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()[:32]
+        # Once: whoever writes a leaflet asks for it several times.
+        object.__setattr__(self, "content_hash", digest)

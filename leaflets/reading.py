@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from leaflets.doses import doses
-from leaflets.identity import eans, identity, registration
+from leaflets.identity import Identity, eans, identity, registration
 from leaflets.leaflet import Change, Content, Leaflet, Passage, Section
 from leaflets.names import ingredients
 from leaflets.sections import anatomy, passage
@@ -32,7 +32,8 @@ def reread(source: str, change: Change, text: str) -> Leaflet:
     _refuse_unreadable(text)
     facts = change.facts
     told = anatomy(whole, facts.audience)
-    read = identity(whole, told)
+    known = facts.name and facts.active_ingredients and facts.laboratory and facts.registration and facts.eans
+    read = _NOTHING if known else identity(whole, told)
     name = _tidy(facts.name) or read.name
     if not name:
         raise NotALeaflet("neither the ERP nor the text names the product; give it a name in the ERP")
@@ -56,6 +57,8 @@ def reread(source: str, change: Change, text: str) -> Leaflet:
     )
 
 
+# What the text says of the product is not looked for where the ERP has said it all.
+_NOTHING = Identity("", (), "", "", ())
 _TELL_DOSES = frozenset({Section.IDENTIFICATION, Section.COMPOSITION, Section.POSOLOGY})
 # Stands before each content that is a section of its own. No clean text has this character.
 _FIELD = "\x1e"
@@ -101,7 +104,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 def _refuse_unreadable(text: str) -> None:
     if not _LETTER.search(text):
         raise NotALeaflet("the record has no text; attach the leaflet, or fill in its text, in the ERP (a scanned PDF needs OCR first)")
-    strange = len(_STRANGE.findall(text))
+    strange = sum(text.count(c) for c in set(text) if _STRANGE.match(c))
     if strange * 20 > len(text):
         raise NotALeaflet(
             f"{strange} of {len(text)} characters are of no alphabet leaflets use; the PDF's fonts carry no meaning, send another"

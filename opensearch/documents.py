@@ -74,7 +74,7 @@ def product(leaflet: Leaflet) -> str:
 
 def _packed(original: dict[str, object]) -> str:
     """The original, small: it is as long as all sections together, and every hit would be read with it."""
-    return base64.b64encode(zlib.compress(json.dumps(original, ensure_ascii=False).encode())).decode()
+    return base64.b64encode(zlib.compress(json.dumps(original, ensure_ascii=False).encode(), level=1)).decode()
 
 
 def _told(text: str) -> str:
