@@ -23,8 +23,8 @@ from rich.console import Console
 from indexer import rejected as rejecting
 from indexer.cursors import Cursor, Cursors
 from indexer.metrics import Metrics
-from indexer.pdf import PdfReader
-from indexer.pull import Outcome, Stores, read_change, sync
+from indexer.pull import Outcome, Stores, sync
+from indexer.readers import Readers
 from indexer.rejected import RejectedLeaflets
 from indexer.schedule import go_on
 from indexer.settings import Settings
@@ -86,13 +86,13 @@ def sync_(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Pull what changed in all sources, in parallel, and write it."""
-    with _indexer() as indexer, PdfReader() as pdfs:
+    with _indexer() as indexer, Readers() as readers:
         sources = indexer.only(source)
         prepare(indexer.client, indexer.indices, indexer.synonyms)
         console = Console(stderr=as_json, highlight=False, soft_wrap=True)
         began, worked = datetime.now(UTC), time.process_time()
         with console.status("pulling " + ", ".join(s.name for s in sources)):
-            outcomes = sync(sources, indexer.stores, pdfs, full=full, done=lambda outcome: console.print(_line(outcome)))
+            outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
         seconds = (datetime.now(UTC) - began).total_seconds()
         indexer.client.indices.refresh(index=indexer.indices.alias)
         if as_json:
@@ -108,14 +108,14 @@ def run(source: Only = None) -> None:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with _indexer() as indexer, PdfReader() as pdfs:
+    with _indexer() as indexer, Readers() as readers:
         metrics = Metrics()
         metrics.serve(indexer.settings.indexer_metrics_port)
 
         def pull(due: Sequence[Source]) -> None:
             try:
                 prepare(indexer.client, indexer.indices, indexer.synonyms)
-                sync(due, indexer.stores, pdfs, done=lambda outcome: _hear(outcome, metrics))
+                sync(due, indexer.stores, readers, done=lambda outcome: _hear(outcome, metrics))
             except OpenSearchException:
                 sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
 
@@ -195,17 +195,17 @@ def show_rejected(rejected_id: Annotated[str, typer.Argument(metavar="ID")]) -> 
 def retry_rejected(rejected_id: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None) -> None:
     """Try again to index these rejected leaflets, or all."""
     failed = 0
-    with _indexer() as indexer, PdfReader() as pdfs:
+    with _indexer() as indexer, Readers() as readers:
         stores = indexer.stores
         ids = rejected_id or [one.id for one in stores.rejected.all()]
         for one_id in ids:
-            answer = _retried(one_id, stores, pdfs)
+            answer = _retried(one_id, stores, readers)
             failed += answer != "indexed"
             typer.echo(f"{one_id}  {answer}")
     sys.exit(FAILED if failed else DONE)
 
 
-def _retried(rejected_id: str, stores: Stores, pdfs: PdfReader) -> str:
+def _retried(rejected_id: str, stores: Stores, readers: Readers) -> str:
     """What became of one rejected leaflet tried again."""
     found = stores.rejected.one(rejected_id)
     if found is None:
@@ -213,7 +213,7 @@ def _retried(rejected_id: str, stores: Stores, pdfs: PdfReader) -> str:
     change = rejecting.change_of(found)
     if change is None:
         return f"only its ERP can send it again: mend it there, or `indexer sync --full --source {found.source}`"
-    read = read_change(found.source, change, pdfs)
+    read = readers.read(found.source, change)
     if not isinstance(read, Leaflet):
         return f"still rejected: {read}"
     receipt = stores.writer.write(Batch(found.source, (read,)))

@@ -16,8 +16,8 @@ from werkzeug.serving import make_server
 
 from demo import erps
 from indexer.cursors import Cursors
-from indexer.pdf import PdfReader
 from indexer.pull import Outcome, Stores, sync
+from indexer.readers import Readers
 from indexer.rejected import RejectedLeaflets
 from indexer.sources.config import configured
 from indexer.write import Writer
@@ -56,9 +56,9 @@ def client(opensearch_url: str) -> OpenSearch:
 
 
 @pytest.fixture(scope="session")
-def pdfs() -> Iterator[PdfReader]:
+def readers() -> Iterator[Readers]:
     """One pool of PDF readers for the whole run."""
-    with PdfReader() as reader:
+    with Readers() as reader:
         yield reader
 
 
@@ -104,7 +104,7 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def demo(
-    client: OpenSearch, opensearch_url: str, redis_url: str, pdfs: PdfReader, tmp_path_factory: pytest.TempPathFactory
+    client: OpenSearch, opensearch_url: str, redis_url: str, readers: Readers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
     """The demonstration's leaflets, pulled from its stand-in ERPs as `make demo` pulls them, but without their slowness."""
     home = tmp_path_factory.mktemp("demo")
@@ -118,7 +118,7 @@ def demo(
     stop = erps.serve(ports, dict.fromkeys(ports, 0.0))
     indices = Indices(f"demo-{uuid.uuid4().hex[:12]}")
     prepare(client, indices, synonyms())
-    outcomes = sync(configured(file, {**os.environ, **erps.SECRETS}), stores_of(client, indices), pdfs)
+    outcomes = sync(configured(file, {**os.environ, **erps.SECRETS}), stores_of(client, indices), readers)
     client.indices.refresh(index=indices.alias)
     yield Demo(indices, app_of(opensearch_url, redis_url, indices), outcomes)
     stop()

@@ -12,8 +12,8 @@ import pytest
 from opensearchpy import OpenSearch
 
 from indexer.cursors import CursorMoved, Cursors
-from indexer.pdf import PdfReader
 from indexer.pull import Outcome, Stores, sync
+from indexer.readers import Readers
 from indexer.sources.base import Source
 from indexer.sources.config import configured
 from opensearch.generations import Indices
@@ -77,10 +77,10 @@ def source(folder: Path, name: str, server: StandIn, *lines: str) -> Source:
     return configured(file, {})[0]
 
 
-def one(folder: Path, erp: Erp, stores: Stores, pdfs: PdfReader, *, full: bool = False) -> Outcome:
+def one(folder: Path, erp: Erp, stores: Stores, readers: Readers, *, full: bool = False) -> Outcome:
     """One sync of one ERP."""
     with serving(erp) as server:
-        outcome = sync([source(folder, "erp", server)], stores, pdfs, full=full)[0]
+        outcome = sync([source(folder, "erp", server)], stores, readers, full=full)[0]
     stores.writer.client.indices.refresh(index=stores.writer.indices.alias)
     return outcome
 
@@ -99,74 +99,74 @@ def writes(client: OpenSearch, indices: Indices) -> int:
 
 
 def test_a_second_run_with_nothing_changed_writes_nothing(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """Windows overlap, so rows are read again; what is stored is not written again."""
     erp = Erp(*(record(f"{n:03}") for n in range(5)))
-    first = one(tmp_path, erp, stores, pdfs)
+    first = one(tmp_path, erp, stores, readers)
     assert (first.outcome, first.counts.written) == ("done", 5)
     before = writes(client, indices)
     for full in (False, True):
-        again = one(tmp_path, erp, stores, pdfs, full=full)
+        again = one(tmp_path, erp, stores, readers, full=full)
         assert (again.outcome, again.counts.written) == ("done", 0)
     assert writes(client, indices) == before
     assert len(held(client, indices)) == 5
 
 
 def test_an_edit_arrives_and_only_it_is_written(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """The changed-since parameter carries the cursor less the lag."""
     erp = Erp(*(record(f"{n:03}") for n in range(5)))
-    one(tmp_path, erp, stores, pdfs)
+    one(tmp_path, erp, stores, readers)
     erp.records[3] = record("003", more="Agora com leite.", modified="2026-11-02T00:00:00Z")
-    outcome = one(tmp_path, erp, stores, pdfs)
+    outcome = one(tmp_path, erp, stores, readers)
     assert outcome.counts.written == 1
     assert "Agora com leite." in held(client, indices)["erp:003:patient"]
 
 
 def test_two_edits_within_one_tick_of_the_clock_are_both_seen(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """Equal versions with other content are written: the window overlaps and the content decides."""
     erp = Erp(record("001", more="Um."))
-    one(tmp_path, erp, stores, pdfs)
+    one(tmp_path, erp, stores, readers)
     erp.records[0] = record("001", more="Dois.")
-    assert one(tmp_path, erp, stores, pdfs).counts.written == 1
+    assert one(tmp_path, erp, stores, readers).counts.written == 1
     assert "Dois." in held(client, indices)["erp:001:patient"]
 
 
 def test_a_withdrawn_leaflet_goes_and_an_older_version_does_not_bring_it_back(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """A tombstone with the withdrawal's version stands in its place."""
     erp = Erp(record("001"), record("002"))
-    one(tmp_path, erp, stores, pdfs)
+    one(tmp_path, erp, stores, readers)
     erp.records[0] |= {"gone": True, "modified": "2026-11-03T00:00:00Z"}
-    assert one(tmp_path, erp, stores, pdfs).counts.withdrawn == 1
+    assert one(tmp_path, erp, stores, readers).counts.withdrawn == 1
     assert set(held(client, indices)) == {"erp:002:patient"}
     erp.records[0] = record("001", modified="2026-11-02T00:00:00Z")
-    late = one(tmp_path, erp, stores, pdfs, full=True)
+    late = one(tmp_path, erp, stores, readers, full=True)
     assert (late.outcome, late.counts.older) == ("done", 1)
     assert set(held(client, indices)) == {"erp:002:patient"}
     erp.records[0] = record("001", modified="2026-11-04T00:00:00Z")
-    one(tmp_path, erp, stores, pdfs)
+    one(tmp_path, erp, stores, readers)
     assert set(held(client, indices)) == {"erp:001:patient", "erp:002:patient"}
 
 
 def test_a_late_older_version_never_replaces_a_newer_one(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """Whoever comes last, the ERP's own order decides."""
     erp = Erp(record("001", more="Nova.", modified="2026-11-05T00:00:00Z"))
-    one(tmp_path, erp, stores, pdfs)
+    one(tmp_path, erp, stores, readers)
     erp.records[0] = record("001", more="Velha.", modified="2026-11-01T00:00:00Z")
-    assert one(tmp_path, erp, stores, pdfs, full=True).counts.older == 1
+    assert one(tmp_path, erp, stores, readers, full=True).counts.older == 1
     assert "Nova." in held(client, indices)["erp:001:patient"]
 
 
 def test_a_source_that_fails_neither_holds_up_nor_fails_another(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """One refuses, one hangs until the other is done; each outcome is its own."""
     good, refusing, slow = Erp(record("001")), Erp(), Erp(record("002"))
@@ -185,7 +185,7 @@ def test_a_source_that_fails_neither_holds_up_nor_fails_another(
 
     with serving(good) as a, serving(refusing) as b, serving(slow) as c:
         sources = [source(tmp_path, "good", a), source(tmp_path, "refusing", b), source(tmp_path, "slow", c)]
-        outcomes = {o.source: o for o in sync(sources, stores, pdfs, done=done)}
+        outcomes = {o.source: o for o in sync(sources, stores, readers, done=done)}
     assert outcomes["good"].outcome == outcomes["slow"].outcome == "done"
     assert all(waited), "the slow source was not running while the good one was"
     assert outcomes["refusing"].outcome == "failed"
@@ -195,27 +195,27 @@ def test_a_source_that_fails_neither_holds_up_nor_fails_another(
 
 
 def test_a_page_that_fails_leaves_the_cursor_where_it_was_and_loses_nothing(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """Pages before it are written; the next run reads the window again."""
     erp = Erp(*(record(f"{n:03}") for n in range(6)))
     erp.fault = lambda request: Reply(b"<html>oops</html>", headers={"Content-Type": "text/html"}) if request.query["page"] == "2" else None
-    failed = one(tmp_path, erp, stores, pdfs)
+    failed = one(tmp_path, erp, stores, readers)
     assert failed.outcome == "failed"
     cursor = stores.cursors.read("erp")
     assert (cursor.value, cursor.outcome, cursor.synced_at) == (None, "failed", None)
     erp.fault = lambda _: None
-    assert one(tmp_path, erp, stores, pdfs).outcome == "done"
+    assert one(tmp_path, erp, stores, readers).outcome == "done"
     assert len(held(client, indices)) == 6
 
 
 def test_a_text_with_lost_characters_is_rejected_with_its_reason_and_forgotten_when_mended(
-    tmp_path: Path, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, stores: Stores, readers: Readers
 ) -> None:
     """U+FFFD means that the ERP's conversion lost letters: perhaps those of a dose."""
     broken = record("001", more="A dose \ufffd de 500 mg.")
     erp = Erp(broken, record("002"))
-    outcome = one(tmp_path, erp, stores, pdfs)
+    outcome = one(tmp_path, erp, stores, readers)
     assert (outcome.outcome, outcome.counts.written, outcome.counts.rejected) == ("done", 1, 1)
     (kept,) = stores.rejected.all()
     assert kept.id == "erp:001"
@@ -224,16 +224,16 @@ def test_a_text_with_lost_characters_is_rejected_with_its_reason_and_forgotten_w
     assert whole is not None
     assert json.loads(whole.original)["change"]["source_id"] == "001"
     erp.records[0] = record("001", more="A dose é de 500 mg.", modified="2026-11-02T00:00:00Z")
-    assert one(tmp_path, erp, stores, pdfs).counts.written == 1
+    assert one(tmp_path, erp, stores, readers).counts.written == 1
     assert stores.rejected.all() == ()
 
 
 def test_a_leaflet_that_opensearch_refuses_is_rejected_and_its_neighbours_are_written(
-    tmp_path: Path, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, stores: Stores, readers: Readers
 ) -> None:
     """Each document's own outcome counts, not the request's."""
     erp = Erp(record("001", maker="L" * 40_000), record("002"), record("003"))
-    outcome = one(tmp_path, erp, stores, pdfs)
+    outcome = one(tmp_path, erp, stores, readers)
     assert (outcome.outcome, outcome.counts.written, outcome.counts.rejected) == ("done", 2, 1)
     (kept,) = stores.rejected.all()
     assert kept.reason.startswith("OpenSearch refused it: ")
@@ -241,25 +241,25 @@ def test_a_leaflet_that_opensearch_refuses_is_rejected_and_its_neighbours_are_wr
 
 
 def test_leaflets_that_opensearch_is_too_busy_for_wait_and_the_cursor_waits_with_them(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """A disk past its flood stage answers 429 to every document."""
     erp = Erp(record("001"))
     client.indices.put_settings(index=indices.alias, body={"index.blocks.read_only_allow_delete": True})
-    outcome = one(tmp_path, erp, stores, pdfs)
+    outcome = one(tmp_path, erp, stores, readers)
     assert (outcome.outcome, outcome.counts.later, outcome.counts.rejected) == ("waiting", 1, 0)
     assert stores.cursors.read("erp").value is None
     client.indices.put_settings(index=indices.alias, body={"index.blocks.read_only_allow_delete": None})
-    assert one(tmp_path, erp, stores, pdfs).counts.written == 1
+    assert one(tmp_path, erp, stores, readers).counts.written == 1
 
 
 def test_a_missing_alias_is_never_made_into_an_index(
-    client: OpenSearch, tmp_path: Path, pdfs: PdfReader, stores: Stores, indices: Indices
+    client: OpenSearch, tmp_path: Path, readers: Readers, stores: Stores, indices: Indices
 ) -> None:
     """A bulk into a name that is none would otherwise create an index without our mapping."""
     client.indices.delete_alias(index=indices.generation(1), name=indices.alias)
     with serving(Erp(record("001"))) as server:
-        (outcome,) = sync([source(tmp_path, "erp", server)], stores, pdfs)
+        (outcome,) = sync([source(tmp_path, "erp", server)], stores, readers)
     assert outcome.outcome in {"waiting", "failed"}
     assert not client.indices.exists(index=indices.alias)
 
@@ -278,15 +278,15 @@ def test_who_read_a_cursor_before_it_moved_cannot_move_it(client: OpenSearch, in
 
 
 def test_a_leaflet_whose_audience_is_read_anew_does_not_stand_twice(
-    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, pdfs: PdfReader
+    tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """Where the ERP names no audience, one record is one leaflet, whatever its text was once taken for."""
     professional = (
         "REMÉDIO\n\n1. INDICAÇÕES\nTexto.\n\n4. CONTRAINDICAÇÕES\nTexto.\n\n8. POSOLOGIA E MODO DE USAR\nTexto.\n\n10. SUPERDOSE\nTexto.\n"
     )
     erp = Erp(record("001", kind=None))  # too few headings to tell for whom it is written
-    one(tmp_path, erp, stores, pdfs)
+    one(tmp_path, erp, stores, readers)
     assert set(held(client, indices)) == {"erp:001:unknown"}
     erp.records[0] |= {"text": professional, "modified": "2026-11-02T00:00:00Z"}
-    one(tmp_path, erp, stores, pdfs)
+    one(tmp_path, erp, stores, readers)
     assert set(held(client, indices)) == {"erp:001:professional"}

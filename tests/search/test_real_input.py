@@ -17,8 +17,8 @@ import pytest
 from flask import Flask
 from opensearchpy import OpenSearch, helpers
 
-from indexer.pdf import PdfReader
 from indexer.pull import Outcome, sync
+from indexer.readers import Readers
 from indexer.sources.config import configured
 from leaflets.names import fold
 from opensearch.generations import Indices, prepare
@@ -56,7 +56,7 @@ class Real:
 
 @pytest.fixture(scope="module")
 def real(
-    client: OpenSearch, opensearch_url: str, redis_url: str, pdfs: PdfReader, tmp_path_factory: pytest.TempPathFactory
+    client: OpenSearch, opensearch_url: str, redis_url: str, readers: Readers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Real]:
     """834 leaflets through `rest` and 84 PDFs through `folder`, in one sync."""
     with gzip.open(DATA / "leaflets.jsonl.gz", "rt", encoding="utf-8") as file:
@@ -73,7 +73,7 @@ def real(
     stores = stores_of(client, indices)
     with serving(answer) as server:
         (folder / "sources.toml").write_text(SOURCES.format(url=server.url, folder=DATA / "pdf"))
-        outcomes = {o.source: o for o in sync(configured(folder / "sources.toml", {}), stores, pdfs)}
+        outcomes = {o.source: o for o in sync(configured(folder / "sources.toml", {}), stores, readers)}
     client.indices.refresh(index=indices.alias)
     documents = {hit["_id"]: hit["_source"] for hit in helpers.scan(client, index=indices.alias)}
     rejected = {one.id: one.reason for one in stores.rejected.all()}

@@ -7,21 +7,36 @@ import signal
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 from fpdf import FPDF
 
-from indexer.pdf import Limits, PdfReader, UnreadablePdf
+from indexer.readers import Limits, Readers
+from leaflets import Change, Content, Facts, Leaflet
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "pdf"
 
 
+class Unreadable(Exception):
+    """The reason that a reader gave."""
+
+
+def text(reader: Readers, body: bytes) -> str:
+    """The text of a PDF, read as an ERP's change is."""
+    change = Change("1", datetime(2026, 1, 1, tzinfo=UTC), 1, Facts(name="Remédio"), (Content(body, "application/pdf"),))
+    told = reader.read("pasta", change)
+    if isinstance(told, Leaflet):
+        return told.text
+    raise Unreadable(told)
+
+
 @pytest.fixture(scope="module")
-def reader() -> Iterator[PdfReader]:
+def reader() -> Iterator[Readers]:
     """One for all tests, as one is for all sources."""
-    with PdfReader(workers=2, limits=Limits(pages=50, bytes=1_000_000, seconds=5)) as ready:
+    with Readers(workers=2, limits=Limits(pages=50, bytes=1_000_000, seconds=5)) as ready:
         yield ready
 
 
@@ -65,23 +80,23 @@ def made(stream: bytes, *, resources: bytes = b"", pages: int = 1) -> bytes:
 SHOWN = b"BT /F 12 Tf 50 700 Td (Tome um comprimido) Tj ET"
 
 
-def test_pages_are_given_in_order_with_form_feeds_between(reader: PdfReader) -> None:
+def test_pages_are_given_in_order_with_form_feeds_between(reader: Readers) -> None:
     """And lines end as everywhere else."""
-    told = reader.text(printed("Bula ao paciente\nTome um comprimido", "Guarde bem: ação, não"))
+    told = text(reader, printed("Bula ao paciente\nTome um comprimido", "Guarde bem: ação, não"))
     first, second = told.split("\f")
     assert [line.strip() for line in first.splitlines()] == ["Bula ao paciente", "Tome um comprimido"]
     assert second.strip() == "Guarde bem: ação, não"
     assert "\r" not in told
 
 
-def test_a_pdf_made_by_hand_is_read(reader: PdfReader) -> None:
+def test_a_pdf_made_by_hand_is_read(reader: Readers) -> None:
     """What the hostile ones below are made of is sound."""
-    assert reader.text(made(SHOWN)) == "Tome um comprimido"
+    assert text(reader, made(SHOWN)) == "Tome um comprimido"
 
 
-def test_an_encryption_that_needs_no_password_is_read(reader: PdfReader) -> None:
+def test_an_encryption_that_needs_no_password_is_read(reader: Readers) -> None:
     """Laboratories lock their leaflets against changes so; anyone may read them."""
-    assert "Tome" in reader.text(printed("Tome um comprimido", password=""))
+    assert "Tome" in text(reader, printed("Tome um comprimido", password=""))
 
 
 @pytest.mark.parametrize(
@@ -99,10 +114,10 @@ def test_an_encryption_that_needs_no_password_is_read(reader: PdfReader) -> None
     ],
     ids=["empty", "a web page", "an office file", "garbage", "cut off", "locked", "only pictures", "too many pages", "too large"],
 )
-def test_what_cannot_be_read_says_why(reader: PdfReader, body: bytes, reason: str) -> None:
+def test_what_cannot_be_read_says_why(reader: Readers, body: bytes, reason: str) -> None:
     """In words for the person who has the file."""
-    with pytest.raises(UnreadablePdf, match=reason):
-        reader.text(body)
+    with pytest.raises(Unreadable, match=reason):
+        text(reader, body)
 
 
 FORMS = 12
@@ -127,18 +142,18 @@ def nested() -> bytes:
 
 def test_a_pdf_that_would_never_end_is_cut_off() -> None:
     """Its worker is killed, and the next PDF is read by another."""
-    with PdfReader(workers=1, limits=Limits(seconds=1, memory=8_000_000_000)) as reader:
-        with pytest.raises(UnreadablePdf, match="took more than 1 s"):
-            reader.text(nested())
-        assert reader.text(made(SHOWN)) == "Tome um comprimido"
+    with Readers(workers=1, limits=Limits(seconds=1, memory=8_000_000_000)) as reader:
+        with pytest.raises(Unreadable, match="took more than 1 s"):
+            text(reader, nested())
+        assert text(reader, made(SHOWN)) == "Tome um comprimido"
 
 
 def test_a_pdf_that_needs_too_much_memory_is_refused() -> None:
     """The worker dies within its own bounds, not with the machine."""
-    with PdfReader(workers=1, limits=Limits(seconds=60, memory=300_000_000)) as reader:
-        with pytest.raises(UnreadablePdf, match="300,000,000 bytes of memory"):
-            reader.text(nested())
-        assert reader.text(made(SHOWN)) == "Tome um comprimido"
+    with Readers(workers=1, limits=Limits(seconds=60, memory=300_000_000)) as reader:
+        with pytest.raises(Unreadable, match="300,000,000 bytes of memory"):
+            text(reader, nested())
+        assert text(reader, made(SHOWN)) == "Tome um comprimido"
 
 
 def test_a_stream_that_unpacks_to_more_than_memory_is_refused() -> None:
@@ -146,35 +161,37 @@ def test_a_stream_that_unpacks_to_more_than_memory_is_refused() -> None:
     bomb = zlib.compressobj(9)
     packed = b"".join(bomb.compress(b" " * 10_000_000) for _ in range(50)) + bomb.flush()
     body = made(b"x").replace(b"/Length 1 ", b"/Length %d /Filter /FlateDecode" % len(packed)).replace(b"\nx\n", b"\n%s\n" % packed)
-    with PdfReader(workers=1, limits=Limits(seconds=60, memory=300_000_000)) as reader:
-        with pytest.raises(UnreadablePdf):
-            reader.text(body.partition(b"xref\n")[0] + b"trailer << /Root 1 0 R >>\n%%EOF")
-        assert reader.text(made(SHOWN)) == "Tome um comprimido"
+    with Readers(workers=1, limits=Limits(seconds=60, memory=300_000_000)) as reader:
+        with pytest.raises(Unreadable):
+            text(reader, body.partition(b"xref\n")[0] + b"trailer << /Root 1 0 R >>\n%%EOF")
+        assert text(reader, made(SHOWN)) == "Tome um comprimido"
 
 
 def test_readers_that_died_at_rest_are_replaced() -> None:
     """As the system kills them when memory runs out: the next PDF is read all the same."""
-    with PdfReader(workers=2) as reader:
-        assert reader.text(made(SHOWN)) == "Tome um comprimido"
+    with Readers(workers=2) as reader:
+        assert text(reader, made(SHOWN)) == "Tome um comprimido"
         workers = [child for child in psutil.Process().children() if "indexer.pdf" in " ".join(child.cmdline())]
         for worker in workers:
             os.kill(worker.pid, signal.SIGKILL)
         psutil.wait_procs(workers, timeout=10)
-        assert reader.text(made(SHOWN)) == "Tome um comprimido"
+        assert text(reader, made(SHOWN)) == "Tome um comprimido"
 
 
-def test_several_threads_read_at_once(reader: PdfReader) -> None:
+def test_several_threads_read_at_once(reader: Readers) -> None:
     """Each gets its own text."""
     bodies = [printed(f"Remédio {number}") for number in range(20)]
     with ThreadPoolExecutor(8) as threads:
-        assert [told.strip() for told in threads.map(reader.text, bodies)] == [f"Remédio {number}" for number in range(20)]
+        assert [told.strip() for told in threads.map(lambda body: text(reader, body), bodies)] == [
+            f"Remédio {number}" for number in range(20)
+        ]
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="shared/data/pdf is not beside the project")
 def test_the_leaflets_of_real_laboratories_are_all_read() -> None:
     """Every one of them within the default limits, as pages of real text."""
     files = sorted(REAL.glob("*.pdf"))
-    with PdfReader() as reader, ThreadPoolExecutor(4) as threads:
-        texts = list(threads.map(lambda file: reader.text(file.read_bytes()), files))
+    with Readers() as reader, ThreadPoolExecutor(4) as threads:
+        texts = list(threads.map(lambda file: text(reader, file.read_bytes()), files))
     assert len(texts) == len(files) > 80
     assert all(len(told.split()) > 300 for told in texts)
