@@ -32,11 +32,8 @@ from leaflets import Audience, Change, Leaflet, Unreadable, Withdrawal
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# Leaflets that are worth a write: 100 already reach 90 % of the bulk rate.
+# Leaflets that are worth a write while more are there to be read: 100 already reach 90 % of the bulk rate.
 ENOUGH = 100
-# Seconds after which fewer are written too: many small writes cost OpenSearch more than few large ones (1.2 s of its time against 0.7 s
-# for 200 leaflets of five ERPs), and a leaflet must not wait for the end of a slow pull.
-RHYTHM = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +153,11 @@ class _Pull:
         self.cursor = stores.cursors.read(source.name)
         self.counts = Counts()
         self.pages = 0
-        self.known_rejects: dict[str, str] = {}
+        self.known_rejects: dict[str, str] | None = None
         self.asked: list[float] = []
         self.waited = 0.0
+        # Whether the next answer has come already; never known of what is asked in turn.
+        self.more_is_there = False
 
     def run(self, *, full: bool) -> None:
         """Pulls, writes and moves the cursor behind what is settled."""
@@ -177,8 +176,8 @@ class _Pull:
     def _settle_pages(self, since: str | None, began: datetime) -> None:
         """Every page read, written and passed by the cursor, as far as all before it is settled.
 
-        While one batch is written the next is gathered: a fast ERP makes few large writes, and what a slow one answers is written twice a
-        second. The first answers are waited for while our own books are opened.
+        While one batch is written the next is gathered, and what is gathered is written whenever the ERP must be waited for: a fast ERP
+        makes few large writes, a slow one is written as it answers. The first answers are waited for while our own books are opened.
         """
         name, places = self.source.name, self.source.max_in_flight
         gathered: list[_Read] = []
@@ -191,25 +190,24 @@ class _Pull:
             def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
                 return self._ahead(askers, 2 * places, calls)
 
-            writing, written = writer.submit(self._begin, began), time.monotonic()
+            writing = writer.submit(self._begin, began)
             try:
                 for page in self._waited(self.source.pages(since, ahead)):
                     self.pages += 1
                     gathered.append(self._read(page, threads))
                     leaflets = sum(len(read.leaflets) for read in gathered)
-                    due = leaflets >= ENOUGH or time.monotonic() - written > RHYTHM
+                    due = leaflets >= ENOUGH or not self.more_is_there
                     if leaflets >= MOST_DOCUMENTS or (due and writing.done()):
                         writing.result()
-                        writing, written, gathered = writer.submit(self._settle, tuple(gathered)), time.monotonic(), []
+                        writing, gathered = writer.submit(self._settle, tuple(gathered)), []
             finally:
-                # Also what came before a source failed: it is good.
+                # Also what came before a source failed: it is good. Its cursor is stored with the pull's end.
                 writing.result()
-                self._settle(tuple(gathered))
+                self._settle(tuple(gathered), store=False)
 
     def _begin(self, began: datetime) -> None:
-        """Says in the cursor that a pull runs, and learns what is rejected already."""
+        """Says in the cursor that a pull runs."""
         self.cursor = self.stores.cursors.move(replace(self.cursor, attempted_at=began, outcome="running", error=""))
-        self.known_rejects = self.stores.rejected.reasons(self.source.name)
 
     def _end(self, outcome: str, started: float, error: str = "") -> None:
         """Says in the cursor how the pull went."""
@@ -229,6 +227,7 @@ class _Pull:
                 result = waiting.popleft().result()
                 for call in itertools.islice(pending, 1):
                     waiting.append(askers.submit(self._timed, call))
+                self.more_is_there = bool(waiting) and waiting[0].done()
                 yield result
         finally:
             for future in waiting:
@@ -267,7 +266,7 @@ class _Pull:
             cursor=page.cursor,
         )
 
-    def _settle(self, gathered: tuple[_Read, ...]) -> None:
+    def _settle(self, gathered: tuple[_Read, ...], *, store: bool = True) -> None:
         """Writes some pages or keeps them as rejected, and moves the cursor behind them where all of it is settled."""
         if not gathered:
             return
@@ -277,23 +276,24 @@ class _Pull:
         receipt = self.stores.writer.write(Batch(self.source.name, leaflets, withdrawals))
         refused = [r for read in gathered for r in read.refused]
         refused += [of_change(self.source.name, changes[r.id], r.reason) for r in receipt.rejected]
-        self._keep(refused)
-        self._forget(receipt)
+        self._keep(refused, receipt)
         self.counts += Counts(
             receipt.written, receipt.unchanged, receipt.older, receipt.withdrawn, rejected=len(refused), later=len(receipt.later)
         )
         reached = next((read.cursor for read in reversed(gathered) if read.cursor is not None), None)
         if reached not in {None, self.cursor.value} and not self.counts.later:
-            self.cursor = self.stores.cursors.move(replace(self.cursor, value=reached))
+            self.cursor = replace(self.cursor, value=reached)
+            if store:
+                self.cursor = self.stores.cursors.move(self.cursor)
 
-    def _keep(self, refused: list[Rejected]) -> None:
-        """Keeps the rejected, but for those that stand there already, word for word."""
+    def _keep(self, refused: list[Rejected], receipt: Receipt) -> None:
+        """Keeps the rejected, but for those that stand there already, word for word, and drops those whose record was settled since."""
+        if self.known_rejects is None:
+            self.known_rejects = self.stores.rejected.reasons(self.source.name)
         new = [one for one in refused if self.known_rejects.get(one.source_id) != f"{one.version} {one.reason}"]
         self.stores.rejected.keep(new)
         self.known_rejects |= {one.source_id: f"{one.version} {one.reason}" for one in new}
-
-    def _forget(self, receipt: Receipt) -> None:
-        mended = receipt.settled & self.known_rejects.keys()
+        mended = (receipt.settled & self.known_rejects.keys()) - {one.source_id for one in refused}
         self.stores.rejected.forget(self.source.name, mended)
         for source_id in mended:
             del self.known_rejects[source_id]
