@@ -13,7 +13,7 @@ _CHANGES = r"(?:altera|vers|revis|atualiza|submiss)\w*(?:\s+(?:d[aeo]s?|para|n[a
 _TITLE = rf"hist[oó]rico\s+d[aeo]s?\s+(?:{_CHANGES}\s+)?(?:texto\s+d[ae]\s+bula|bula|texto|folheto)"
 _MAY_BEGIN = re.compile(r"\W*(?:dados|data|anexo)\b", re.IGNORECASE)
 _BEGINS = re.compile(
-    rf"\W*(?:anexo b\W*\s)?\W*(?:dados\s+d[ae]\s+submiss[aã]o\s+eletr[oô]nica|data\s+d[eo]\s+expediente|{_TITLE})", re.IGNORECASE
+    rf"\W*(?:anexo b\W*\s)?\W*(?:dados\s+(?:d[ae]\s+)?submiss[aã]o\s+eletr[oô]nica|data\s+d[eo]\s+expediente|{_TITLE})", re.IGNORECASE
 )
 # After the product's name, and then alone on its line.
 _BEGINS_LATER = re.compile(rf"[^.;:]{{0,60}}\b{_TITLE}\w*\W*$", re.IGNORECASE)

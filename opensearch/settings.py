@@ -19,13 +19,22 @@ def duration(text: object) -> timedelta:
     if isinstance(text, timedelta):
         return text
     parts = re.findall(r"(\d+)([smhd])", str(text))
-    if "".join(number + unit for number, unit in parts) != str(text).strip() or not any(int(number) for number, _ in parts):
+    if not parts or "".join(number + unit for number, unit in parts) != str(text).strip():
         message = 'must be a number and a unit (s, m, h or d), such as "90s", "15m" or "1h"'
         raise ValueError(message)
     return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
 
 
+def _positive(span: timedelta) -> timedelta:
+    if not span:
+        message = "must be longer than nothing"
+        raise ValueError(message)
+    return span
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+# How often something is done: never without a pause.
+Pace = Annotated[Duration, AfterValidator(_positive)]
 # Checked as a URL, kept as it was written.
 HttpUrl = Annotated[str, AfterValidator(lambda value: str(AnyHttpUrl(value)).rstrip("/"))]
 
@@ -41,7 +50,7 @@ class CommonSettings(BaseModel):
 
     opensearch_url: HttpUrl = Field("http://127.0.0.1:9230", description="where OpenSearch answers", examples=["https://search:9200"])
     opensearch_ca_cert: FilePath | None = Field(None, description="CA certificate of OpenSearch", examples=["/etc/ssl/search-ca.pem"])
-    sync_every: Duration = Field(timedelta(hours=1), description="how often each source is pulled", examples=["30m"])
+    sync_every: Pace = Field(timedelta(hours=1), description="how often each source is pulled", examples=["30m"])
     log_format: Literal["console", "json"] = Field("console", description="console or json", examples=["json"])
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged", examples=["WARNING"])
 

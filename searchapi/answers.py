@@ -18,7 +18,7 @@ from searchapi import passages, query
 from searchapi.lookalikes import Lookalike, lookalikes
 from searchapi.query import Clause, Filters, Window
 from searchapi.state import Snapshot
-from searchapi.understand import Understanding, read, understood
+from searchapi.understand import Suggestion, Understanding, nearest, read, understood
 from searchapi.vocabulary import Vocabulary
 
 # OpenSearch's own JSON; it ends in this module.
@@ -119,6 +119,8 @@ class Answers:
             for name in ("audience", "laboratory", "source")
         }
         hits = self._hits(ranked, meant, filters, window)
+        if not ranked and not meant.drug and meant.rest:
+            meant = replace(meant, suggestions=self._names_near(meant))
         return Answer(meant, hits, told["products"]["value"], facets, lookalikes(meant.drug, names) if meant.drug else ())
 
     def _hits(self, ranked: list[_Ranked], meant: Understanding, filters: Filters, window: Window) -> tuple[Hit, ...]:
@@ -142,6 +144,11 @@ class Answers:
             others = tuple(AlsoIn(t.id, t.source, telling.differs(t)) for t in tellings[one.product] if t.id != telling.id)
             hits.append(replace(hit, score=round(one.score, 3), also_in=others))
         return tuple(hits)
+
+    def _names_near(self, meant: Understanding) -> tuple[Suggestion, ...]:
+        """Where nothing was found: names that begin with one of the words, or sound like it ("dip" is no broken name yet)."""
+        hits = self._ask(query.names_near(meant.rest))["hits"]["hits"]
+        return tuple(nearest(meant, hit["_source"]["name"]) for hit in hits)
 
     def leaflet(self, leaflet_id: str, meant: Understanding | None) -> WholeLeaflet | None:
         """One whole leaflet, the question's words marked; None where there is none of this id or it was withdrawn."""

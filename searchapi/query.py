@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leaflets import Section
+from leaflets.names import phonetic_keys
 from searchapi.sections import ELSEWHERE
 from searchapi.understand import Understanding
 from searchapi.vocabulary import Drug
@@ -108,6 +109,19 @@ def shown(ids: list[str], meant: Understanding, sections: tuple[Section, ...]) -
         "query": {"bool": {"filter": [{"ids": {"values": ids}}]}},
         "_source": _SHOWN + fields,
         "highlight": _highlight(meant),
+    }
+
+
+def names_near(words: tuple[str, ...]) -> Clause:
+    """The body that finds products whose name begins with, or sounds like, one of some folded words: one hit a name."""
+    begins = [{"match": {"name.prefix": word}} for word in words]
+    sounds: list[Clause] = [{"terms": {"sounds": list(heard)}} for word in words if (heard := phonetic_keys(word))]
+    return {
+        "size": 5,
+        "query": {"bool": {"filter": [_standing()], "should": [*begins, *sounds], "minimum_should_match": 1}},
+        "sort": [{"_score": "desc"}, {"name_key": "asc"}],
+        "collapse": {"field": "name_key"},
+        "_source": ["name"],
     }
 
 

@@ -106,9 +106,6 @@ def page(desk: Desk) -> Blueprint:
         if params.tidy(given.get("q", "")):
             try:
                 answer = _told(desk, params.search(given)).body
-                if not answer["results"] and not answer["suggestions"] and not _drug(answer):
-                    # "dip" is no broken name yet: the person is still typing.
-                    answer["suggestions"] = present.suggestions(typed(str(given["q"]), desk.state.snapshot().names))
             except BadParameter as error:
                 problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
         filters = {name: params.tidy(given.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
@@ -132,12 +129,6 @@ def page(desk: Desk) -> Blueprint:
 _PAGE_PROBLEMS = {"q": f"Escreva o nome do medicamento e o que quer saber, em até {params.LONGEST_QUESTION} caracteres."}
 
 
-def _drug(answer: Json) -> object:
-    understood = answer["query"]
-    assert isinstance(understood, dict)
-    return understood["drug"]
-
-
 def _told(desk: Desk, question: Question) -> Told:
     """The answer of a question, from the cache where it is there."""
     snapshot = desk.state.snapshot()
@@ -153,7 +144,7 @@ def _answer(desk: Desk, question: Question, key: str) -> Json:
     snapshot = desk.state.snapshot()
     meant = desk.answers.understanding(question.text, snapshot)
     answer = desk.answers.search(meant, question.filters, question.window, snapshot.names)
-    desk.metrics.outcomes.labels("suggested" if meant.suggestions else "found" if answer.hits else "nothing").inc()
+    desk.metrics.outcomes.labels("suggested" if answer.meant.suggestions else "found" if answer.hits else "nothing").inc()
     body = present.search(answer, question.filters, question.window)
     desk.cache.keep(key, json.dumps(body, ensure_ascii=False).encode())
     return body

@@ -114,6 +114,13 @@ def typed(text: str, names: Vocabulary) -> tuple[Suggestion, ...]:
     return _suggestions(text, Doubt(tokens[-1], near(tokens[-1], names, typing=True)), names)
 
 
+def nearest(meant: Understanding, name: str) -> Suggestion:
+    """The suggestion of a name that the index found near one of the words that were asked."""
+    begun = next((word for word in meant.rest if any(part.startswith(word) for part in words(name))), None)
+    word = begun or meant.rest[-1]
+    return Suggestion(name, Why.PREFIX if begun else Why.PHONETIC, _replaced(meant.text, word, name))
+
+
 def _numbered(text: str, names: Vocabulary) -> Drug | None:
     """The drug of a registration or EAN in the question. A number that the index does not hold names a drug that we do not hold."""
     for found in _EAN.findall(text):

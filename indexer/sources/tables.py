@@ -17,7 +17,7 @@ from jmespath.parser import ParsedResult
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
 from indexer.sources.base import Source
-from opensearch.settings import Duration
+from opensearch.settings import Duration, Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class SourceTable(Table, ABC):
     type: str = Field(examples=['"rest"'])
     """What kind of ERP this is."""
 
-    every: Duration | None = Field(default=None, examples=['"1h"'])
+    every: Pace | None = Field(default=None, examples=['"1h"'])
     """How often `indexer run` pulls it; left out: as SYNC_EVERY says."""
 
     max_in_flight: int = Field(default=4, ge=1, le=64, examples=["4"])

@@ -79,6 +79,15 @@ def test_a_misspelt_name_gives_a_choice_and_no_leaflet(demo: Demo, question: str
     assert search(demo, told["suggestions"][0]["query"])["results"]
 
 
+@pytest.mark.parametrize(("question", "name"), [("dip", "Dipirona Monoidratada"), ("novalg", "Novalgina"), ("sin", "Sinvastatina")])
+def test_a_name_that_is_still_being_typed_is_suggested_by_the_index(demo: Demo, question: str, name: str) -> None:
+    """By its beginning; nothing is shown as if it were meant."""
+    told = search(demo, question)
+    assert told["results"] == []
+    assert told["query"]["drug"] is None
+    assert name.split(maxsplit=1)[0].lower() in {s["name"].split()[0].lower() for s in told["suggestions"]}
+
+
 def test_words_without_a_drug_search_all_leaflets(demo: Demo) -> None:
     """Lay words find the leaflets' own: "pressão alta" is "hipertensão" there."""
     told = search(demo, "pressão alta")
