@@ -74,7 +74,21 @@ def prepare(client: OpenSearch, indices: Indices, synonyms: Synonyms) -> str:
         first = indices.generation(1)
         _create(client, first, {**mapping.body(synonyms), "aliases": {indices.alias: {"is_write_index": True}}})
         found = current(client, indices) or first
+    _give_synonyms(client, found, synonyms)
     return found
+
+
+def _give_synonyms(client: OpenSearch, generation: str, synonyms: Synonyms) -> None:
+    """Gives a generation the synonyms as they are now. It is closed for that: searches fail for the moment (0.2 s measured)."""
+    held = client.indices.get_mapping(index=generation)[generation]["mappings"].get("_meta", {})
+    if held.get("synonyms") == synonyms.version:
+        return
+    client.indices.close(index=generation)
+    try:
+        client.indices.put_settings(index=generation, body=mapping.synonym_settings(synonyms))
+    finally:
+        client.indices.open(index=generation)
+    client.indices.put_mapping(index=generation, body={"_meta": mapping.meta(synonyms)})
 
 
 def current(client: OpenSearch, indices: Indices) -> str | None:

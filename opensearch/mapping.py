@@ -34,10 +34,24 @@ def body(synonyms: Synonyms) -> dict[str, object]:
         },
         "mappings": {
             "dynamic": "strict",
-            "_meta": {"version": VERSION, "synonyms": synonyms.version},
+            "_meta": meta(synonyms),
             "properties": _properties(),
         },
     }
+
+
+def synonym_settings(synonyms: Synonyms) -> dict[str, object]:
+    """The settings that give an existing index, closed meanwhile, other synonyms."""
+    return {"analysis": {"filter": {"synonyms": _synonyms(synonyms)}}}
+
+
+def meta(synonyms: Synonyms) -> dict[str, object]:
+    """What an index says of the mapping and the synonyms that it was made with."""
+    return {"version": VERSION, "synonyms": synonyms.version}
+
+
+def _synonyms(synonyms: Synonyms) -> dict[str, object]:
+    return {"type": "synonym_graph", "synonyms": list(synonyms.lines)}
 
 
 def _analysis(synonyms: Synonyms) -> dict[str, object]:
@@ -49,7 +63,7 @@ def _analysis(synonyms: Synonyms) -> dict[str, object]:
             "stop_words": {"type": "stop", "stopwords": STOP_WORDS},
             "stem": {"type": "stemmer", "language": "light_portuguese"},
             "beginnings": {"type": "edge_ngram", "min_gram": 2, "max_gram": 20, "preserve_original": True},
-            "synonyms": {"type": "synonym_graph", "synonyms": list(synonyms.lines)},
+            "synonyms": _synonyms(synonyms),
         },
         "analyzer": {
             "text": {"tokenizer": "standard", "filter": [*folded, "oes_to_ao", "stop_words", "stem"]},

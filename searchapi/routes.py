@@ -81,7 +81,9 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
 
     @routes.get("/metrics")
     def metrics() -> Response:
-        for source in desk.state.snapshot().freshness.sources:
+        # Told also while OpenSearch is away: that is when somebody looks.
+        known = desk.state.newest
+        for source in known.freshness.sources if known else ():
             desk.metrics.leaflets.labels(source.source).set(source.leaflets)
             if source.synced_at:
                 desk.metrics.synced.labels(source.source).set(source.synced_at.timestamp())

@@ -94,6 +94,11 @@ class IndexState:
             raise NotReady(message)
         return found
 
+    @property
+    def newest(self) -> Snapshot | None:
+        """The newest snapshot, without asking anyone; None before there is one."""
+        return self._snapshot
+
     def look(self) -> Snapshot | None:
         """Looks at the index now; None where there is none. Raises where OpenSearch does not answer."""
         with self._looking:

@@ -181,6 +181,7 @@ def test_without_opensearch_it_says_so_and_when_to_come_back(redis_url: str) -> 
     assert f"OpenSearch does not answer at http://127.0.0.1:{port}" in body(response)["detail"]
     assert away.get("/readyz").status_code == 503
     assert away.get("/livez").status_code == 200
+    assert away.get("/metrics").status_code == 200
     page = away.get("/", query_string={"q": "losartana"})
     assert page.status_code == 503
     assert "fora do ar" in page.get_data(as_text=True)
