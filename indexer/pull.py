@@ -177,7 +177,7 @@ class _Pull:
         """Every page read, written and passed by the cursor, as far as all before it is settled.
 
         While one batch is written the next is gathered, and what is gathered is written whenever the ERP must be waited for: a fast ERP
-        makes few large writes, a slow one is written as it answers. The first answers are waited for while our own books are opened.
+        makes few large writes, a slow one is written as it answers. Our own books are opened when the first answer has come.
         """
         name, places = self.source.name, self.source.max_in_flight
         gathered: list[_Read] = []
@@ -190,10 +190,11 @@ class _Pull:
             def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
                 return self._ahead(askers, 2 * places, calls)
 
-            writing = writer.submit(self._begin, began)
+            writing = None
             try:
                 for page in self._waited(self.source.pages(since, ahead)):
                     self.pages += 1
+                    writing = writing or writer.submit(self._begin, began)
                     gathered.append(self._read(page, threads))
                     leaflets = sum(len(read.leaflets) for read in gathered)
                     due = leaflets >= ENOUGH or not self.more_is_there
@@ -202,7 +203,7 @@ class _Pull:
                         writing, gathered = writer.submit(self._settle, tuple(gathered)), []
             finally:
                 # Also what came before a source failed: it is good. Its cursor is stored with the pull's end.
-                writing.result()
+                (writing or writer.submit(self._begin, began)).result()
                 self._settle(tuple(gathered), store=False)
 
     def _begin(self, began: datetime) -> None:

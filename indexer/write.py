@@ -116,9 +116,9 @@ class Writer:
         return receipt
 
     def _stored(self, batch: Batch) -> dict[str, _Stored]:
-        """What the index holds of the batch's ids, in every audience: one question a batch."""
-        source_ids = dict.fromkeys([*(x.source_id for x in batch.leaflets), *(w.source_id for w in batch.withdrawals)])
-        ids = [_id(batch.source, source_id, audience) for source_id in source_ids for audience in Audience]
+        """What the index holds of the batch's ids, in every audience where the ERP names none: one question a batch."""
+        told = [(x.source_id, x.facts.audience) for x in batch.leaflets] + [(w.source_id, w.audience) for w in batch.withdrawals]
+        ids = [_id(batch.source, source_id, one) for source_id, named in dict.fromkeys(told) for one in ([named] if named else Audience)]
         if not ids:
             return {}
         answer = self.client.mget(index=self.indices.alias, body={"ids": ids}, _source_includes=["content_hash", "withdrawn"])
