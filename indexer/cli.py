@@ -94,7 +94,7 @@ def sync_(
         with console.status("pulling " + ", ".join(s.name for s in sources)):
             outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
         seconds = (datetime.now(UTC) - began).total_seconds()
-        indexer.client.indices.refresh(index=indexer.indices.alias)
+        indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from opensearchpy.exceptions import OpenSearchException
 
-from indexer.cursors import Cursors
+from indexer.cursors import Cursor, Cursors
 from indexer.readers import Readers
 from indexer.rejected import Rejected, RejectedLeaflets, of_change, of_unreadable
 from indexer.sources.base import Page, Source, SourceError
@@ -150,7 +150,7 @@ class _Pull:
         self.source = source
         self.stores = stores
         self.readers = readers
-        self.cursor = stores.cursors.read(source.name)
+        self.cursor = Cursor(source.name)
         self.counts = Counts()
         self.pages = 0
         self.known_rejects: dict[str, str] | None = None
@@ -162,6 +162,7 @@ class _Pull:
     def run(self, *, full: bool) -> None:
         """Pulls, writes and moves the cursor behind what is settled."""
         began, started = datetime.now(UTC), time.monotonic()
+        self.cursor = self.stores.cursors.read(self.source.name)
         try:
             self._settle_pages(None if full else self.cursor.value, began)
         except SourceError as error:

@@ -18,7 +18,7 @@ def connect(url: str, *, ca_cert: str | None = None, timeout: float = 30.0, conn
         ca_certs=ca_cert,
         verify_certs=True,
         timeout=timeout,
-        maxsize=connections,
+        pool_maxsize=connections,
         max_retries=0,
         retry_on_timeout=False,
         http_compress=False,

@@ -7,11 +7,10 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, render_template, request
-from opensearchpy.exceptions import ConnectionError as IndexDown
 from opensearchpy.exceptions import TransportError
 from werkzeug.exceptions import HTTPException
 
-from opensearch.client import unreachable
+from opensearch.client import IndexDown, unreachable
 from searchapi.params import BadParameter
 from searchapi.state import NotReady
 

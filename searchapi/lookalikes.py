@@ -16,7 +16,7 @@ from leaflets.names import key, phonetic_keys
 from searchapi.vocabulary import Drug, Vocabulary
 
 # Above this hidroxizina/hidralazina (0.73), losartana/valsartana (0.70) and clonazepam/lorazepam (0.80) are told; omeprazol/pantoprazol
-# (0.64) are not.
+# (0.55) are not.
 ALIKE = 0.7
 # Shorter names differ in every letter (the ISMP asks for five letters before anything is offered).
 SHORTEST = 5

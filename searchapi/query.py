@@ -29,8 +29,8 @@ class Weight:
     why: str
 
 
-# The whole ranking, strongest first. Steps of ten keep the order of the lines: no sum of weaker lines outweighs a stronger one,
-# because the text's own score (BM25) over a leaflet stays below 100.
+# The whole ranking, strongest first. Each constant outweighs all below it together: the text's own score (BM25) was 26 at most in the
+# questions tried on 834 real leaflets.
 RANKING = {
     w.clause: w
     for w in (

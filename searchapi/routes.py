@@ -17,7 +17,7 @@ from searchapi.cache import AnswerCache
 from searchapi.metrics import Metrics
 from searchapi.params import BadParameter, Question
 from searchapi.present import Json
-from searchapi.state import IndexState
+from searchapi.state import IndexState, Snapshot
 from searchapi.understand import typed
 
 OPENAPI = Path(__file__).with_name("openapi.json")
@@ -137,13 +137,13 @@ def _told(desk: Desk, question: Question) -> Told:
     key = desk.cache.key(question, snapshot.names.stamp)
     kept = desk.cache.get(key)
     desk.metrics.cache.labels("hit" if kept else "miss").inc()
-    body: Json = json.loads(kept) if kept else _answer(desk, question, key)
+    body: Json = json.loads(kept) if kept else _answer(desk, question, key, snapshot)
     told = present.with_question(body, question.text) | {"freshness": present.freshness(snapshot)}
     return Told(told, hit=kept is not None)
 
 
-def _answer(desk: Desk, question: Question, key: str) -> Json:
-    snapshot = desk.state.snapshot()
+def _answer(desk: Desk, question: Question, key: str, snapshot: Snapshot) -> Json:
+    """The answer made anew, of the state of the index that its key names."""
     meant = desk.answers.understanding(question.text, snapshot)
     answer = desk.answers.search(meant, question.filters, question.window, snapshot.names)
     desk.metrics.outcomes.labels("suggested" if answer.meant.suggestions else "found" if answer.hits else "nothing").inc()

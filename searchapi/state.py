@@ -20,7 +20,7 @@ from searchapi.vocabulary import Named, Vocabulary, vocabulary
 
 log = logging.getLogger(__name__)
 
-# How long a change may stay unseen, in seconds. A look costs two requests of about 2 ms.
+# How long a change may stay unseen, in seconds. A look is four small requests.
 LOOK_EVERY = 2.0
 _NAMES = ["name", "active_ingredients", "ingredient_keys", "registration", "eans"]
 

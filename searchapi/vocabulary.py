@@ -16,7 +16,7 @@ from functools import cached_property
 from leaflets.names import ingredient, ingredients, key, phonetic_keys, words
 from opensearch.synonyms import Synonyms
 
-# The longest name in 42,608 registered products that a person would type whole has this many words.
+# Words. A bound on the work: whoever knows more of a name than this has named it.
 LONGEST_PHRASE = 8
 
 

@@ -119,7 +119,8 @@ def demo(
     indices = Indices(f"demo-{uuid.uuid4().hex[:12]}")
     prepare(client, indices, synonyms())
     outcomes = sync(configured(file, {**os.environ, **erps.SECRETS}), stores_of(client, indices), readers)
-    client.indices.refresh(index=indices.alias)
+    # The cursors too: what is not searchable yet would change the answers' freshness, and so their ETags, a second later.
+    client.indices.refresh(index=f"{indices.alias},{indices.cursors}")
     yield Demo(indices, app_of(opensearch_url, redis_url, indices), outcomes)
     stop()
     remove(client, indices)
