@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import sync
+from bench import names, sync
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"sync": sync.main}
+BENCHMARKS: dict[str, Callable[[], None]] = {"sync": sync.main, "names": names.main}
 
 
 def main() -> None:

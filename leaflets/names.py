@@ -52,6 +52,27 @@ _AFTER = frozenset(
     tri triidratada triidratado trihidratada trihidratado trometamina trometamol""".split()
 )
 _OF = frozenset({"de", "do", "da"})
+# Parts of names that invoices cut short ("clor metformina", "ac folico", "vit c"); shorter beginnings than three letters only as listed.
+_CUT_SHORT = {"ac": ("acido",), "cl": ("cloreto", "cloridrato"), "na": ("sodio",), "vit": ("vitamina",)}
+
+
+def is_salt(word: str) -> bool:
+    """Whether a folded word is a part of salts and waters, before or after a substance: "cloridrato", "sodica", "monoidratada"."""
+    return word in _ANIONS or word in _AFTER or word in _MINERALS or word in _CATIONS
+
+
+def salts_beginning(word: str) -> tuple[str, ...]:
+    """What an invoice's abbreviation of a salt, an acid or a vitamin may stand for, in the order of the alphabet: "sulf" -> sulfato."""
+    return _CUT_SHORT.get(word) or _SALTS_BEGINNING.get(word, ())
+
+
+def _salts_beginning() -> dict[str, tuple[str, ...]]:
+    whole = sorted({*_ANIONS, *_AFTER, *_MINERALS, *_CATIONS, "acido", "vitamina"})
+    cut = sorted({word[:length] for word in whole for length in range(3, len(word))} - set(whole))
+    return {beginning: tuple(word for word in whole if word.startswith(beginning)) for beginning in cut}
+
+
+_SALTS_BEGINNING = _salts_beginning()
 
 
 def ingredient(name: str) -> str:
@@ -60,7 +81,8 @@ def ingredient(name: str) -> str:
     Left alone where nothing would stay, where the salt is the drug ("carbonato de cálcio") and where the form decides the use
     ("benzilpenicilina benzatina"). Source of the salts: the ingredients of the products registered with ANVISA.
     """
-    parts = list(words(name))
+    # "AAS (ácido acetilsalicílico)", "Colchicina (gota)": what stands in brackets explains.
+    parts = list(words(name.split("(", 1)[0]) or words(name))
     if parts and parts[0] in _ANIONS:
         of = next((i for i, part in enumerate(parts) if part in _OF), len(parts))
         between = parts[1:of]
@@ -70,7 +92,7 @@ def ingredient(name: str) -> str:
         return " ".join(parts)
     if len(parts) > 2 and parts[-2] in _OF and parts[-1] in _CATIONS:
         parts = parts[:-2]
-    while len(parts) > 1 and parts[-1] in _AFTER:
+    while len(parts) > 1 and (parts[-1] in _AFTER or (parts[-1] in _ANIONS and parts[0] not in _CATIONS)):
         parts = parts[:-1]
     return " ".join(parts)
 

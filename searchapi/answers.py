@@ -109,7 +109,7 @@ class Answers:
 
     def search(self, meant: Understanding, filters: Filters, window: Window, names: Vocabulary) -> Answer:
         """The leaflets that answer. Nothing is searched while the drug's name is in doubt."""
-        if meant.suggestions:
+        if meant.suggestions and not meant.drug:
             return Answer(meant, (), 0, {"audience": (), "laboratory": (), "source": ()})
         found = self._ask(query.search(meant, filters, window))
         ranked = [_Ranked(hit["fields"]["product"][0], hit["_score"] or 0.0) for hit in found["hits"]["hits"]]

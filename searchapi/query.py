@@ -163,7 +163,7 @@ def _drug(drug: Drug) -> Clause:
     if drug.names:
         ways.append({"terms": {"name_key": list(drug.names)}})
     if drug.substances:
-        ways.append({"bool": {"filter": [{"term": {"ingredient_keys": substance}} for substance in drug.substances]}})
+        ways.append({"bool": {"filter": [{"terms": {"ingredient_keys": list(keys)}} for keys in drug.substances]}})
     return {"bool": {"should": ways, "minimum_should_match": 1}} if ways else {"match_none": {}}
 
 
@@ -194,7 +194,10 @@ def _should(meant: Understanding, sections: tuple[Section, ...]) -> list[Clause]
     if drug and drug.substances:
         alone = [{"term": {"ingredient_count": len(drug.substances)}}]
         clauses.append(_worth("only_substance", {"bool": {"filter": alone}}))
-        named = [{"match_phrase": {"name": substance}} for substance in drug.substances]
+        named: list[Clause] = [
+            {"bool": {"should": [{"match_phrase": {"name": spelled}} for spelled in keys], "minimum_should_match": 1}}
+            for keys in drug.substances
+        ]
         clauses.append(_worth("named_for_it", {"bool": {"filter": named}}))
     if meant.doses:
         clauses.append(_worth("dose", {"terms": {"doses": list(meant.doses)}}))

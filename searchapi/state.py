@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from opensearchpy import OpenSearch, helpers
+from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError, OpenSearchException
 
 from opensearch.generations import Indices, current
+from opensearch.names import names
 from opensearch.synonyms import Synonyms
-from searchapi.vocabulary import Named, Vocabulary, vocabulary
+from searchapi.ordinary import ordinary_words
+from searchapi.vocabulary import Vocabulary, vocabulary
 
 log = logging.getLogger(__name__)
 
 # How long a change may stay unseen, in seconds. A look is four small requests.
 LOOK_EVERY = 2.0
-_NAMES = ["name", "active_ingredients", "ingredient_keys", "registration", "eans"]
 
 
 class NotReady(Exception):
@@ -127,19 +127,7 @@ class IndexState:
         return f"{generation}/{found['hits']['total']['value']}/{found['aggregations']['newest']['value']}/{self._synonyms.version}"
 
     def _vocabulary(self, stamp: str, generation: str) -> Vocabulary:
-        return vocabulary(self._named(generation), self._synonyms, stamp=stamp, generation=generation)
-
-    def _named(self, generation: str) -> Iterator[Named]:
-        body = {"query": {"term": {"withdrawn": False}}, "_source": _NAMES}
-        for hit in helpers.scan(self._client, index=generation, query=body, size=2000):
-            told = hit["_source"]
-            yield Named(
-                told["name"],
-                tuple(told["active_ingredients"]),
-                tuple(told["ingredient_keys"]),
-                told["registration"],
-                tuple(told["eans"]),
-            )
+        return vocabulary(names(self._client, generation), self._synonyms, stamp=stamp, generation=generation, ordinary=ordinary_words())
 
     def _freshness(self) -> Freshness:
         counted = {"size": 0, "query": {"term": {"withdrawn": False}}, "aggs": {"sources": {"terms": {"field": "source", "size": 1000}}}}

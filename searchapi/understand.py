@@ -2,42 +2,56 @@
 
     text -> read() -> Reading -> (the index says which doubtful words are ordinary) -> understood() -> Understanding
 
-The drug comes first: registration, EAN, brand, active ingredient, synonym. A word that is no name and no ordinary word of leaflets is
-taken for a broken name and gives suggestions; it never silently becomes another drug.
+The drug comes first: registration, EAN, brand, active ingredient, synonym. A word that is no name and no ordinary word is taken for a
+broken name and gives suggestions; it never silently becomes another drug. An invoice's line is read like a question: strengths, forms,
+packs and laboratories are what they are, never names.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from leaflets import Section
+from leaflets import Audience, Section
 from leaflets.doses import doses
 from leaflets.identity import eans
-from leaflets.names import fold, words
+from leaflets.labels import Kind, Token, tokens
+from leaflets.names import fold, is_salt, key, salts_beginning
 from opensearch.mapping import STOP_WORDS
 from searchapi import sections
-from searchapi.spelling import Near, Why, near
-from searchapi.vocabulary import LONGEST_PHRASE, By, Drug, Vocabulary
+from searchapi.spelling import FEW_SLIPS, MOST, SLIPS, Near, Why, near
+from searchapi.vocabulary import LONGEST_PHRASE, SHORTEST_JOINED, By, Drug, Substance, Vocabulary
 
 # Words of a question that no passage answers by holding them.
 _NOISE = frozenset(STOP_WORDS) | frozenset(
     """com sem ate bula remedio remedios medicamento medicamentos medicacao pode podem posso devo deve preciso quero saber informacao
     informacoes sobre qual quais quanto quanta quantos quantas quando onde porque tomar tomando toma usar usando usa uso dar fazer
-    paciente pacientes cliente favor produto fica ficar tenho esta estou mg ml mcg g ui vezes dia""".split()
+    paciente pacientes profissional profissionais cliente favor produto fica ficar tenho esta estou mg ml mcg g ui vezes dia""".split()
 )
-_SALT_WORDS = re.compile(r"(?:mono|di|tri|hemi|sesqui)?-?h?idratad[oa]|(?:di|mono)?s[o]dic[oa]|potassic[oa]|calcic[oa]|magnesic[oa]")
-_REGISTRATION = re.compile(r"(?<!\d)1[.\s]?\d{4}[.\s]?\d{4}(?:[.\s]?\d{3}[-.\s]?\d)?(?!\d)")
+_REGISTRATION = re.compile(r"(?<![\d.])1[.\s]?\d{4}[.\s]?\d{4}(?:[.\s]?\d{3}[-.\s]?\d)?(?!\d)")
 _EAN = re.compile(r"(?<!\d)\d{8}(?:\d{4,6})?(?!\d)")
-_DOSE = re.compile(r"\d+(?:[.,]\d+)*\s*(?:mg|mcg|µg|g|ml|ui|%)\b(?:\s*/\s*(?:\d+(?:[.,]\d+)?\s*)?(?:ml|g|dose|comprimido))?", re.IGNORECASE)
+_AUDIENCES = (
+    (Audience.PROFESSIONAL, re.compile(r"\b(?:bula (?:do |de |para )?(?:o )?profissional|profissiona(?:l|is) de saude|vps)\b")),
+    (Audience.PATIENT, re.compile(r"\b(?:bula (?:do |de |para )?(?:o )?paciente|vp)\b")),
+)
+# Ways to write one abbreviated name that are tried at most.
+_MOST_WAYS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A word that may be a broken name, and the names it is near."""
+    """A word that may be a broken name, where it stands in the question, and the words of names it is near.
+
+    `certain`: it stands for one of these names even where leaflets use the word.
+    """
 
     word: str
+    start: int
+    end: int
     names: tuple[Near, ...]
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +65,27 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A question read against the vocabulary, before the index is asked anything."""
+    """A question read against the vocabulary, before the index is asked anything. `named_at`: where in the text the drug is named."""
 
     text: str
     drug: Drug | None
     section: Section | None
     doses: tuple[str, ...]
+    forms: tuple[str, ...]
+    laboratories: tuple[str, ...]
+    audience: str
     rest: tuple[str, ...]
     doubts: tuple[Doubt, ...]
+    named_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """What is searched for. Where `suggestions` stand, the drug asked for is not known and nothing is searched."""
+    """What is searched for.
+
+    `suggestions` without a drug: the drug asked for is not known and nothing is searched. With a drug: another word of the question may
+    be a broken name. `laboratories` are all names of the index's laboratories that the question's words may mean.
+    """
 
     text: str
     drug: Drug | None
@@ -71,122 +93,381 @@ class Understanding:
     doses: tuple[str, ...]
     rest: tuple[str, ...]
     suggestions: tuple[Suggestion, ...]
+    forms: tuple[str, ...] = ()
+    laboratories: tuple[str, ...] = ()
+    audience: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Mention:
-    """A drug's name in the question: the words from `start` up to `end`."""
+    """A drug's name in the question: the tokens from `first` up to `end`."""
 
     drug: Drug
-    start: int
+    first: int
     end: int
+    # A name that is an ordinary word too: "cálcio", "leite".
+    weak: bool
 
 
 def read(text: str, names: Vocabulary) -> Reading:
-    """A question's drug, section and doses, and the words that may be broken names."""
+    """A question's drug, section, doses, forms and laboratories, and the words that may be broken names."""
     numbered = _numbered(text, names)
-    plain = _DOSE.sub(" ", _EAN.sub(" ", _REGISTRATION.sub(" ", text)) if numbered else text)
-    tokens = words(plain)
-    mentions = _mentions(tokens, names)
-    drug = numbered or _drug(mentions, names)
-    left = _unspent(tokens, mentions, drug)
-    asked = sections.asked(" ".join(left))
+    line = tuple(t for t in tokens(_EAN.sub(_blank, _REGISTRATION.sub(_blank, text)) if numbered else text))
+    mentions = _mentions(line, names)
+    drug = numbered or _drug(line, mentions, names)
+    spent = _spent(line, mentions, drug)
+    whose = _laboratories(line, spent, names)
+    audience = next((str(audience) for audience, words in _AUDIENCES if words.search(fold(text))), "")
+    left = [t for i, t in enumerate(line) if i not in spent and i not in whose.places]
+    spoken = any(_spoken(t, names) for t in left)
+    asked = sections.asked(" ".join(t.word for t in left if t.word not in "+/" and (spoken or t.kind not in {Kind.FORM, Kind.PACK})))
     section = asked.section if asked else None
-    if section is None and len(mentions) > 1 and drug and len(drug.substances) < 2:
+    others = [m for m in mentions if drug and not m.weak and m.first not in spent]
+    if section is None and others and drug and len(drug.substances) < 2:
         section = Section.INTERACTIONS  # one drug with another, and no word on what is asked of them
-    rest = _without(left, asked.spent if asked else ())
-    doubts = () if drug else tuple(Doubt(w, found) for w in rest if w not in _NOISE and (found := near(w, names)))
-    return Reading(text, drug, section, doses(text), tuple(w for w in rest if w not in _NOISE), doubts)
+    rest = _rest(_unasked(left, asked.spent if asked else ()), names, spoken=spoken or section is not None)
+    doubts = _doubts(line, spent | whose.places, drug, names) or (() if drug else _families(left, names))
+    first = min((m.first for m in mentions if drug and m.first in spent), default=0)
+    return Reading(
+        text=text,
+        drug=drug,
+        section=section,
+        doses=doses(text),
+        forms=tuple(dict.fromkeys(t.form for t in line if t.form)),
+        laboratories=whose.laboratories,
+        audience=audience,
+        rest=rest,
+        doubts=doubts,
+        named_at=line[first].start if line and drug and not numbered else 0,
+    )
 
 
 def understood(reading: Reading, ordinary: frozenset[str], names: Vocabulary) -> Understanding:
     """The reading, with its doubts settled: words in `ordinary` are words of leaflets, the others are broken names."""
-    broken = [doubt for doubt in reading.doubts if doubt.word not in ordinary]
-    suggestions = tuple(suggestion for doubt in broken[:1] for suggestion in _suggestions(reading.text, doubt, names))
-    return Understanding(reading.text, reading.drug, reading.section, reading.doses, reading.rest, suggestions)
+    broken = tuple(doubt for doubt in reading.doubts if doubt.certain or doubt.word not in ordinary)
+    drug = reading.drug
+    joined = _combined(reading, broken, names)
+    if joined or any(drug and doubt.end <= reading.named_at for doubt in broken):
+        # The broken name came first, or is a part of what was asked: the name that we know is not the drug asked for.
+        drug = None
+    # Of several broken names the one nearest to a name goes first; each name once.
+    likeliest = sorted(broken, key=lambda doubt: doubt.names[0].cost)
+    found = (*joined, *(suggestion for doubt in likeliest for suggestion in _suggestions(reading.text, doubt, names)))
+    suggestions: dict[str, Suggestion] = {}
+    for suggestion in found:
+        suggestions.setdefault(suggestion.name, suggestion)
+    return Understanding(
+        text=reading.text,
+        drug=drug,
+        section=reading.section,
+        doses=reading.doses,
+        rest=reading.rest,
+        suggestions=tuple(suggestions.values())[:MOST],
+        forms=reading.forms,
+        laboratories=reading.laboratories,
+        audience=reading.audience,
+    )
 
 
 def typed(text: str, names: Vocabulary) -> tuple[Suggestion, ...]:
     """Names for what has been typed so far: its last word may be unfinished."""
-    tokens = words(text)
-    if not tokens:
+    line = tokens(text)
+    if not line:
         return ()
-    return _suggestions(text, Doubt(tokens[-1], near(tokens[-1], names, typing=True)), names)
+    last = line[-1]
+    doubt = Doubt(last.word, last.start, last.end, near(last.word, names.lexicon, typing=True))
+    return _suggestions(text, doubt, names)[:MOST]
 
 
 def nearest(meant: Understanding, name: str) -> Suggestion:
     """The suggestion of a name that the index found near one of the words that were asked."""
-    begun = next((word for word in meant.rest if any(part.startswith(word) for part in words(name))), None)
+    parts = [token.word for token in tokens(name)]
+    begun = next((word for word in meant.rest if any(part.startswith(word) for part in parts)), None)
     word = begun or meant.rest[-1]
-    return Suggestion(name, Why.PREFIX if begun else Why.PHONETIC, _replaced(meant.text, word, name))
+    at = next((token for token in tokens(meant.text) if token.word == word), None)
+    query = meant.text[: at.start] + name + meant.text[at.end :] if at else name
+    return Suggestion(name, Why.PREFIX if begun else Why.PHONETIC, query)
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found.group())
+
+
+# --- names ----------------------------------------------------------------------------------------------------------------------------
 
 
 def _numbered(text: str, names: Vocabulary) -> Drug | None:
     """The drug of a registration or EAN in the question. A number that the index does not hold names a drug that we do not hold."""
+    registrations = [(re.sub(r"\D", "", found)[:9], found.strip()) for found in _REGISTRATION.findall(text)]
+    for digits, _ in registrations:
+        if digits in names.registrations:
+            return Drug(names.registrations[digits], By.REGISTRATION, registration=digits)
     for found in _EAN.findall(text):
-        if found in names.eans or (len(found) == 13 and eans(found)):
+        # A code that begins with 1 is a registration, even where its check digit would pass for an EAN's (one in ten does).
+        if found in names.eans or (len(found) == 13 and found[0] != "1" and eans(found)):
             return Drug(names.eans.get(found, found), By.EAN, ean=found)
-    for found in _REGISTRATION.findall(text):
-        digits = re.sub(r"\D", "", found)[:9]
-        return Drug(names.registrations.get(digits, found.strip()), By.REGISTRATION, registration=digits)
-    return None
+    return next((Drug(found, By.REGISTRATION, registration=digits) for digits, found in registrations), None)
 
 
-def _mentions(tokens: tuple[str, ...], names: Vocabulary) -> tuple[_Mention, ...]:
+def _mentions(line: Sequence[Token], names: Vocabulary) -> tuple[_Mention, ...]:
     """Every name in the question, the longest first wherever two begin at one word."""
+    places = [i for i, token in enumerate(line) if token.kind is not Kind.JOINT]
     mentions = []
-    start = 0
-    while start < len(tokens):
-        for end in range(min(len(tokens), start + LONGEST_PHRASE), start, -1):
-            drug = names.drug(" ".join(tokens[start:end]))
-            if drug:
-                mentions.append(_Mention(drug, start, end))
-                start = end - 1
-                break
-        start += 1
+    at = 0
+    while at < len(places):
+        found = _mention(line, places[at : at + LONGEST_PHRASE], names)
+        if found:
+            mentions.append(found)
+            at = next((i for i, place in enumerate(places) if place >= found.end), len(places))
+        else:
+            at += 1
     return tuple(mentions)
 
 
-def _drug(mentions: tuple[_Mention, ...], names: Vocabulary) -> Drug | None:
-    """The drug asked for: the combination that holds all that was named, else what was named first."""
-    if not mentions:
+def _mention(line: Sequence[Token], places: list[int], names: Vocabulary) -> _Mention | None:
+    """The longest name that begins at the first of these places: as written, its salts cut short, or with other blanks."""
+    words = [re.sub("[.,]", "", line[place].word) for place in places]
+    if not any(line[place].kind is Kind.WORD for place in places[:2]):
         return None
-    first = mentions[0].drug
-    substances = tuple(dict.fromkeys(s for m in mentions for s in m.drug.substances))
-    if len(substances) > len(first.substances) and all(m.drug.substances for m in mentions) and names.combination(substances):
-        return Drug(" + ".join(dict.fromkeys(m.drug.name for m in mentions)), first.by, substances=substances)
-    return first
+    for length in range(len(words), 0, -1):
+        if all(line[place].kind is not Kind.WORD for place in places[:length]):
+            continue
+        drug = names.drug(" ".join(words[:length])) or _cut_short(words[:length], names)
+        if drug is None and length < 4:
+            drug = names.drug(names.joined.get("".join(words[:length]), "")) if sum(map(len, words[:length])) >= SHORTEST_JOINED else None
+        if drug:
+            return _Mention(drug, places[0], places[length - 1] + 1, weak=length == 1 and words[0] in names.ordinary)
+    # "dipirona500": a name and its strength.
+    letters = words[0].rstrip("0123456789")
+    drug = names.drug(letters) if len(letters) >= SHORTEST_JOINED and letters != words[0] else None
+    return _Mention(drug, places[0], places[0] + 1, weak=False) if drug else None
 
 
-def _unspent(tokens: tuple[str, ...], mentions: tuple[_Mention, ...], drug: Drug | None) -> tuple[str, ...]:
-    """The words that do not name the drug. Another drug that was named stays: it is looked for in the text."""
+def _cut_short(words: list[str], names: Vocabulary) -> Drug | None:
+    """The drug of a name whose acid, salt or vitamin is abbreviated ("ac folico", "clor sodio"), where only one is meant."""
+    if not 1 < len(words) < 5 or not any(salts_beginning(word) for word in words):
+        return None
+    ways = itertools.product(*(salts_beginning(word) or (word,) for word in words))
+    found = {drug for way in itertools.islice(ways, _MOST_WAYS) if (drug := names.drug(" ".join(way)))}
+    return found.pop() if len(found) == 1 else None
+
+
+def _drug(line: Sequence[Token], mentions: tuple[_Mention, ...], names: Vocabulary) -> Drug | None:
+    """The drug asked for: the combination that holds all that was named, else what was named first.
+
+    A name that is an ordinary word counts only where no other does and the question begins with it.
+    """
+    strong = tuple(m for m in mentions if not m.weak)
+    if not strong:
+        first = next((i for i, t in enumerate(line) if t.kind is Kind.WORD and t.word not in _NOISE and not salts_beginning(t.word)), -1)
+        strong = tuple(m for m in mentions if m.first <= first < m.end)
+        # Once one is taken at its word, so are those it is combined with: "carbonato de cálcio + vitamina D".
+        strong += tuple(m for m in mentions if strong and m not in strong)
+    if not strong:
+        return None
+    drug = strong[0].drug
+    substances = tuple(dict.fromkeys(s for m in strong for s in _made_of(m.drug)))
+    together = len(substances) > len(_made_of(drug)) and all(_made_of(m.drug) for m in strong)
+    # "Losartana + clortalidona" of a box is that combination and nothing else, whether the index holds it or not.
+    if together and (names.combination(substances) or _is_one_product(line, strong, names)):
+        return Drug(" + ".join(dict.fromkeys(m.drug.name for m in strong)), drug.by, substances=substances)
+    unknown = _unknown_part(line, strong)
+    if unknown and drug.substances and _is_one_product(line, (), names):
+        return Drug(f"{drug.name} + {unknown}", drug.by, substances=(*drug.substances, (unknown,)))
+    return drug
+
+
+def _made_of(drug: Drug) -> tuple[Substance, ...]:
+    """A drug's substances; a name that no source holds is its own."""
+    return drug.substances or (() if drug.held else ((key(drug.name),),))
+
+
+def _unknown_part(line: Sequence[Token], mentions: tuple[_Mention, ...]) -> str:
+    """A part of a box's combination that is a substance by its salt and no name of the index: the calcium of "cálcio + vitamina D"."""
+    told = {i for m in mentions for i in range(m.first, m.end)}
+    parts = (
+        [[]] if not line else [list(part) for plus, part in itertools.groupby(enumerate(line), key=lambda t: t[1].word == "+") if not plus]
+    )
+    salts = [[t.word for i, t in part if is_salt(t.word)] for part in parts if not any(i in told for i, _ in part)]
+    return " ".join(next((words for words in salts if words), ()))
+
+
+def _is_one_product(line: Sequence[Token], mentions: tuple[_Mention, ...], names: Vocabulary) -> bool:
+    """Whether names are told as one product: "+" or "/" between them, and no word of a caller's in the line."""
+    told = {i for m in mentions for i in range(m.first, m.end)}
+    between = [line[m.end].word for m in mentions[:-1] if m.end < len(line)]
+    return all(word in {"+", "/"} for word in between) and not any(_spoken(t, names) for i, t in enumerate(line) if i not in told)
+
+
+def _spent(line: Sequence[Token], mentions: tuple[_Mention, ...], drug: Drug | None) -> set[int]:
+    """The places of the words that name the drug, and of its salts. Another drug that was named stays: it is looked for in the text."""
     spent: set[int] = set()
     for mention in mentions:
-        if drug and (mention.drug == drug or set(mention.drug.substances) & set(drug.substances)):
-            spent.update(range(mention.start, mention.end))
-    after = {m.end for m in mentions}
-    return tuple(t for i, t in enumerate(tokens) if i not in spent and not (i in after and _SALT_WORDS.fullmatch(t)))
+        if drug and (mention.drug == drug or set(_made_of(mention.drug)) & set(drug.substances)):
+            spent.update(range(mention.first, mention.end))
+            spent.update(_salts(line, range(mention.first - 1, -1, -1)))
+            spent.update(_salts(line, range(mention.end, len(line))))
+    return spent
 
 
-def _without(left: tuple[str, ...], spent: tuple[str, ...]) -> tuple[str, ...]:
-    rest = list(left)
+def _salts(line: Sequence[Token], places: range) -> Iterator[int]:
+    """The places of salts, whole or cut short, that follow one another from a name outward."""
+    for place in places:
+        token = line[place]
+        if not (is_salt(token.word) or salts_beginning(token.word) or (token.kind is Kind.JOINT and token.word in {"de", "do", "da"})):
+            return
+        yield place
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """The laboratories that the question names, and where."""
+
+    laboratories: tuple[str, ...]
+    places: frozenset[int]
+
+
+def _laboratories(line: Sequence[Token], spent: set[int], names: Vocabulary) -> _Whose:
+    """A laboratory called by a word that is none of the language's: nobody means União Química by "união"."""
+    places = {
+        i: names.laboratories[token.word]
+        for i, token in enumerate(line)
+        if i not in spent and token.kind is Kind.WORD and token.word in names.laboratories and token.word not in names.ordinary
+    }
+    return _Whose(tuple(dict.fromkeys(one for found in places.values() for one in found)), frozenset(places))
+
+
+# --- what is left ---------------------------------------------------------------------------------------------------------------------
+
+
+def _unasked(left: list[Token], spent: tuple[str, ...]) -> list[Token]:
+    """The words that did not only ask for the section."""
+    unasked = list(left)
     for word in spent:
-        rest.remove(word)
-    return tuple(rest)
+        unasked.remove(next(token for token in unasked if token.word == word))
+    return unasked
+
+
+def _spoken(token: Token, names: Vocabulary) -> bool:
+    """Whether a word is a caller's: an invoice's line has none of the language but its joints."""
+    return token.kind is Kind.WORD and token.word in names.ordinary and token.word not in STOP_WORDS and not is_salt(token.word)
+
+
+def _rest(left: list[Token], names: Vocabulary, *, spoken: bool) -> tuple[str, ...]:
+    """The words to look for: none of strengths and packs, and of an invoice's line no count or form either."""
+    kept = []
+    for token, after in itertools.zip_longest(left, left[1:]):
+        if token.kind in {Kind.JOINT, Kind.UNIT} or token.word in _NOISE or (is_salt(token.word) and not spoken):
+            continue
+        if token.kind is Kind.NUMBER and not (spoken and after and (after.kind is Kind.WORD and after.word in names.ordinary)):
+            continue
+        if token.kind in {Kind.FORM, Kind.PACK} and not (spoken and token.word in names.ordinary):
+            continue
+        kept.append(token.word)
+    return tuple(kept)
+
+
+# --- broken names ---------------------------------------------------------------------------------------------------------------------
+
+
+def _doubts(line: Sequence[Token], known: set[int] | frozenset[int], drug: Drug | None, names: Vocabulary) -> tuple[Doubt, ...]:
+    """The words that are neither name, label nor word of the language, and near a name. Two of them may be one name parted by a blank."""
+    strange = [i for i, t in enumerate(line) if i not in known and t.kind is Kind.WORD and _strange(t.word, names)]
+    slips = FEW_SLIPS if drug else SLIPS
+    doubts = []
+    for i in strange:
+        token, after = line[i], line[i + 1] if i + 1 in strange else None
+        found = near(token.word, names.lexicon, slips=slips)
+        both = near(token.word + after.word, names.lexicon, slips=slips) if after else ()
+        if after and both and (not found or both[0].cost < found[0].cost):
+            doubts.append(Doubt(token.word + after.word, token.start, after.end, both))
+        elif found:
+            doubts.append(Doubt(token.word, token.start, token.end, found))
+    return tuple(doubts)
+
+
+# Kinds of drugs that are never meant otherwise: a leaflet that only speaks of insulin is no answer to a question about one.
+_KINDS_OF_DRUGS = frozenset({"insulina", "vacina"})
+
+
+def _families(left: Sequence[Token], names: Vocabulary) -> tuple[Doubt, ...]:
+    """A word that begins many names and is none ("insulina", "ácido"), where it is all that was said: which of them?"""
+    words = [t for t in left if t.kind is Kind.WORD]
+    word = next((t for t in words if t.word in names.families and (len(words) == 1 or t.word in _KINDS_OF_DRUGS)), None)
+    if word is None:
+        return ()
+    found = tuple(Near(name, Why.PREFIX, float(place)) for place, name in enumerate(names.families[word.word][:MOST]))
+    return (Doubt(word.word, word.start, word.end, found, certain=True),)
+
+
+def _strange(word: str, names: Vocabulary) -> bool:
+    return not (word in _NOISE or word in names.ordinary or is_salt(word) or word in names.laboratories or salts_beginning(word))
 
 
 def _suggestions(text: str, doubt: Doubt, names: Vocabulary) -> tuple[Suggestion, ...]:
-    """The names that the doubtful word is near, each once, with the question that has the name in its place."""
+    """The names that the doubtful word is near, each once, with the question that has the name in its place.
+
+    A name of several words stands also for those of them that are there already: "acido folicco" is not "ácido ácido fólico".
+    """
     found: dict[str, Suggestion] = {}
+    there = tuple(tokens(text))
     for one in doubt.names:
-        name = names.name_of(one.word)
-        found.setdefault(name, Suggestion(name, one.why, _replaced(text, doubt.word, name)))
+        phrase = _fitting(one.word, there, names)
+        name = names.name_of(phrase)
+        start, end = _span(doubt, there, phrase)
+        found.setdefault(name, Suggestion(name, one.why, text[:start] + name + text[end:]))
     return tuple(found.values())
 
 
-def _replaced(text: str, word: str, name: str) -> str:
-    """The text with the first word that folds to `word` replaced."""
-    for found in re.finditer(r"[^\W_]+", text):
-        if fold(found.group()) == word:
-            return text[: found.start()] + name + text[found.end() :]
-    return name
+def _fitting(word: str, there: Sequence[Token], names: Vocabulary) -> str:
+    """Of the names that hold a word, the one that shares most other words with the question; else the shortest."""
+    words = {token.word for token in there}
+    return max(names.phrases_with.get(word, (word,)), key=lambda phrase: len(words & (set(phrase.split()) - {word})))
+
+
+def _span(doubt: Doubt, there: Sequence[Token], phrase: str) -> tuple[int, int]:
+    """The part of the text that a name replaces: the doubtful word and the words of the name right beside it."""
+    start, end = doubt.start, doubt.end
+    words = phrase.split()
+    for token in reversed(there):
+        if token.end <= start and (token.word in words or set(salts_beginning(token.word)) & set(words)):
+            start = token.start
+        elif token.end <= start and token.kind is not Kind.JOINT:
+            break
+    for token in there:
+        if token.start >= end and token.word in words:
+            end = token.end
+        elif token.start >= end and token.kind is not Kind.JOINT:
+            break
+    return start, end
+
+
+def _combined(reading: Reading, broken: tuple[Doubt, ...], names: Vocabulary) -> tuple[Suggestion, ...]:
+    """The combination that a broken name makes with another name of the question, broken or whole: "amoxi + clavulonato"."""
+    if not broken:
+        return ()
+    partners = [doubt.names for doubt in broken[:2]]
+    known = [reading.drug] if reading.drug and reading.drug.substances else []
+    for way in itertools.product(*partners):
+        drugs = [*known, *(_alone(one.word, names) for one in way)]
+        substances = [s for drug in drugs for s in drug.substances]
+        alone = len(drugs) > 1 and all(len(drug.substances) == 1 for drug in drugs) and len(set(substances)) == len(drugs)
+        if alone and names.combination(substances) and not _spoken_between(reading, broken):
+            name = " + ".join(names.substance(one) for drug in drugs for one in drug.substances)
+            start = min(reading.named_at if known else broken[0].start, broken[0].start)
+            end = broken[min(len(broken), 2) - 1].end
+            return (Suggestion(name, way[0].why, reading.text[:start] + name + reading.text[end:]),)
+    return ()
+
+
+def _alone(word: str, names: Vocabulary) -> Drug:
+    """The drug that a word of names stands for: a substance rather than a combination that holds it."""
+    drugs = [names.drugs[phrase] for phrase in names.phrases_with.get(word, (word,))]
+    return next((drug for drug in drugs if len(drug.substances) == 1), drugs[0])
+
+
+def _spoken_between(reading: Reading, broken: tuple[Doubt, ...]) -> bool:
+    """Whether words stand between the names: "posso tomar amoxicilina se uso clavulonato" asks of two drugs."""
+    start = min(reading.named_at if reading.drug else broken[0].start, broken[0].start)
+    between = tokens(reading.text[start : broken[-1].end])
+    return any(t.kind is Kind.WORD and t.word in _NOISE for t in between) or reading.section is Section.INTERACTIONS

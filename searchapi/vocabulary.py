@@ -2,22 +2,31 @@
 
     Named (a leaflet's names) ... -> Vocabulary -> Drug
 
-Built whole from one state of the index and never changed; a newer state makes a newer vocabulary.
+Built whole from one state of the index and never changed; a newer state makes a newer vocabulary. Names are phrases as
+`leaflets.labels.phrase` makes them: folded, without "de", "e", "com", "+".
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
-from leaflets.names import ingredient, ingredients, key, phonetic_keys, words
+from leaflets.labels import Kind, form_of, phrase, title, tokens
+from leaflets.names import ingredient, ingredients, is_salt, key, salts_beginning
+from opensearch.names import Named
 from opensearch.synonyms import Synonyms
+from searchapi.spelling import Lexicon, lexicon
 
 # Words. A bound on the work: whoever knows more of a name than this has named it.
 LONGEST_PHRASE = 8
+# Letters. Shorter names joined or parted are other words.
+SHORTEST_JOINED = 6
+
+# All folded keys under which the sources hold one substance: ("acido acetilsalicilico", "aas").
+Substance = tuple[str, ...]
 
 
 class By(StrEnum):
@@ -41,20 +50,14 @@ class Drug:
     name: str
     by: By
     names: tuple[str, ...] = ()
-    substances: tuple[str, ...] = ()
+    substances: tuple[Substance, ...] = ()
     registration: str = ""
     ean: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The names of one indexed leaflet."""
-
-    name: str
-    active_ingredients: tuple[str, ...]
-    ingredient_keys: tuple[str, ...]
-    registration: str
-    eans: tuple[str, ...]
+    @property
+    def held(self) -> bool:
+        """Whether the index may hold leaflets of it."""
+        return bool(self.names or self.substances or self.registration or self.ean)
 
 
 @dataclass(frozen=True)
@@ -64,82 +67,112 @@ class Vocabulary:
     stamp: str
     generation: str
     drugs: Mapping[str, Drug]
+    # From a name written as one word to its phrase: "acidofolico", and "buscopan" for who writes "busco pan".
+    joined: Mapping[str, str]
     registrations: Mapping[str, str]
     eans: Mapping[str, str]
-    combinations: frozenset[frozenset[str]]
-    # Single words that names are made of, to correct spelling: the word, and the name that it stands for.
-    name_words: Mapping[str, str]
-    sounds: Mapping[str, tuple[str, ...]]
+    combinations: frozenset[frozenset[Substance]]
+    # Single words that names are made of, to correct spelling, and for each the phrases that hold it, the shortest first.
+    lexicon: Lexicon
+    phrases_with: Mapping[str, tuple[str, ...]]
+    # From a first word that names nothing alone ("insulina") to the names that begin with it, in the order of the alphabet.
+    families: Mapping[str, tuple[str, ...]]
+    # From a word of a laboratory's name to the names that hold it, as the index writes them.
+    laboratories: Mapping[str, tuple[str, ...]]
     # From a product's folded name to its substances.
-    made_of: Mapping[str, frozenset[str]]
+    made_of: Mapping[str, frozenset[Substance]]
+    # Words of the language: a name that is one too ("cálcio", "leite") names a drug only where nothing else does.
+    ordinary: frozenset[str]
 
-    def drug(self, phrase: str) -> Drug | None:
-        """The drug that a folded phrase names exactly."""
-        return self.drugs.get(phrase)
+    def drug(self, words: str) -> Drug | None:
+        """The drug that a phrase names exactly."""
+        return self.drugs.get(words)
 
-    def name_of(self, word: str) -> str:
-        """The name that a word of `name_words` stands for, as the index writes it: "clavulanato" -> "clavulanato"."""
-        phrase = self.name_words[word]
-        drug = self.drugs[phrase]
-        return phrase if drug.by is By.SYNONYM else drug.name
+    def name_of(self, words: str) -> str:
+        """A phrase as the index writes it."""
+        drug = self.drugs[words]
+        return words if drug.by is By.SYNONYM else drug.name
 
     @cached_property
     def single_names(self) -> tuple[str, ...]:
         """Names of one word that the index holds leaflets of, in the order of the alphabet."""
-        return tuple(sorted(name for name, drug in self.drugs.items() if " " not in name and (drug.names or drug.substances)))
+        return tuple(sorted(name for name, drug in self.drugs.items() if " " not in name and drug.held))
 
     def same_drug(self, name: str, other: str) -> bool:
         """Whether two names lead to leaflets of the same substances: a brand and its substance are no look-alikes."""
-        return bool(self._substances_of(name) & self._substances_of(other))
+        return bool(self.substances_of(self.drugs[name]) & self.substances_of(self.drugs[other]))
 
-    def _substances_of(self, name: str) -> frozenset[str]:
-        drug = self.drugs[name]
+    def substances_of(self, drug: Drug) -> frozenset[Substance]:
+        """All substances of a drug's products."""
         return frozenset(drug.substances).union(*(self.made_of.get(product, frozenset()) for product in drug.names))
 
-    def combination(self, substances: Iterable[str]) -> bool:
+    def substance(self, keys: Substance) -> str:
+        """A substance as the index writes it."""
+        known = (self.drugs.get(phrase(one)) for one in keys)
+        return next((drug.name for drug in known if drug and drug.by is By.ACTIVE_INGREDIENT), keys[0])
+
+    def combination(self, substances: Iterable[Substance]) -> bool:
         """Whether some product holds all these substances."""
         wanted = frozenset(substances)
         return any(wanted <= held for held in self.combinations)
 
 
-def vocabulary(leaflets: Iterable[Named], synonyms: Synonyms, *, stamp: str, generation: str) -> Vocabulary:
+def vocabulary(
+    leaflets: Iterable[Named], synonyms: Synonyms, *, stamp: str, generation: str, ordinary: frozenset[str] = frozenset()
+) -> Vocabulary:
     """The vocabulary of these leaflets' names, with the synonyms of [names]."""
     named = tuple(leaflets)
-    drugs = _substances(named)
-    brands = _brands(named)
+    same = _same_substances(synonyms)
+    drugs = _substances(named, same)
+    brands = _brands(named, ordinary)
     # A product called by its substance whose ERP and text do not say of what it is made looks like a brand: it is found by both.
     both = {name: replace(drugs[name], names=brands[name].names) for name in drugs.keys() & brands.keys()}
     known = {**brands, **drugs, **both}
     drugs = {**_synonyms(synonyms, known), **known}
-    name_words = _name_words(drugs)
-    sounds: dict[str, list[str]] = defaultdict(list)
-    for word in name_words:
-        for sound in phonetic_keys(word):
-            sounds[sound].append(word)
+    phrases_with = _phrases_with(drugs)
+    carried = Counter(word for n in named for word in {w for told in (n.name, *n.active_ingredients) for w in phrase(told).split()})
     return Vocabulary(
         stamp=stamp,
         generation=generation,
         drugs=drugs,
+        joined={written: words for words in sorted(drugs, reverse=True) if len(written := words.replace(" ", "")) >= SHORTEST_JOINED},
         registrations={n.registration[:9]: n.name for n in named if n.registration},
         eans={ean: n.name for n in named for ean in n.eans},
-        combinations=frozenset(frozenset(n.ingredient_keys) for n in named if len(n.ingredient_keys) > 1),
-        name_words=name_words,
-        sounds={sound: tuple(found) for sound, found in sounds.items()},
-        made_of={key(n.name): frozenset(n.ingredient_keys) for n in named},
+        combinations=frozenset(frozenset(same.get(k, (k,)) for k in n.ingredient_keys) for n in named if len(n.ingredient_keys) > 1),
+        lexicon=lexicon({word: max(1, carried[word]) for word in phrases_with}),
+        phrases_with=phrases_with,
+        families=_families(drugs),
+        laboratories=_laboratories(named, drugs),
+        made_of={key(n.name): frozenset(same.get(k, (k,)) for k in n.ingredient_keys) for n in named},
+        ordinary=ordinary,
     )
 
 
-def _substances(named: tuple[Named, ...]) -> dict[str, Drug]:
+def _same_substances(synonyms: Synonyms) -> dict[str, Substance]:
+    """From each name of a both-way rule of [names] to all of them: ERPs may hold one substance under several."""
+    return {word: tuple(sorted(rule.left)) for rule in synonyms.rules if rule.of_names and rule.both_ways for word in rule.left}
+
+
+def _substances(named: tuple[Named, ...], same: Mapping[str, Substance]) -> dict[str, Drug]:
     """By substance, with and without its salt."""
     drugs: dict[str, Drug] = {}
     for leaflet in named:
         for written in leaflet.active_ingredients:
             bare = ingredient(written)
             if bare:
-                drug = Drug(_as_written(bare, written), By.ACTIVE_INGREDIENT, substances=(bare,))
-                drugs.setdefault(bare, drug)
-                drugs.setdefault(key(written), drugs[bare])
+                drug = Drug(_as_written(bare, written), By.ACTIVE_INGREDIENT, substances=(same.get(bare, (bare,)),))
+                drug = drugs.setdefault(phrase(bare), drug)
+                drugs.setdefault(phrase(written), drug)
+                # "AAS (ácido acetilsalicílico)": what stands in brackets is another name of it.
+                for other in _in_brackets(written):
+                    drugs.setdefault(phrase(other), drug)
     return drugs
+
+
+def _in_brackets(written: str) -> tuple[str, ...]:
+    _, _, inside = written.partition("(")
+    name = inside.partition(")")[0]
+    return (name,) if len(key(name)) > 4 and not form_of(key(name)) else ()
 
 
 def _as_written(bare: str, written: str) -> str:
@@ -148,79 +181,149 @@ def _as_written(bare: str, written: str) -> str:
     return " ".join(accented.get(word, word) for word in bare.split())
 
 
-def _brands(named: tuple[Named, ...]) -> dict[str, Drug]:
-    """By brand: the whole name, and its beginning where other products share it ("Glifage" for "Glifage XR")."""
+def _brands(named: tuple[Named, ...], ordinary: frozenset[str]) -> dict[str, Drug]:
+    """By brand: the part of a product's name that names it, and its beginning where it says enough ("Glifage" for "Glifage XR")."""
     brands: dict[str, str] = {}
+    products: dict[str, set[str]] = defaultdict(set)
+    beginnings: dict[str, set[str]] = defaultdict(set)
+    substances = {word for n in named for k in n.ingredient_keys for word in k.split()}
+    substances |= {word for n in named for word in _laboratory_words(n.laboratory)}
     for leaflet in named:
-        folded = key(leaflet.name)
-        if folded and not _is_generic(leaflet):
-            brands.setdefault(folded, leaflet.name)
-    beginnings: dict[str, list[str]] = defaultdict(list)
-    for folded in brands:
-        parts = folded.split()
+        called = _without_laboratory(title(leaflet.name), leaflet.laboratory)
+        brand = phrase(called)
+        if not brand or _is_generic(called, leaflet):
+            continue
+        parts = brand.split()
+        for whole in {brand, phrase(leaflet.name)}:
+            brands.setdefault(whole, called)
+            products[whole].add(key(leaflet.name))
         for length in range(1, len(parts) + 1):
-            beginnings[" ".join(parts[:length])].append(folded)
+            beginning = " ".join(parts[:length])
+            if beginning == brand or _says_enough(beginning, ordinary):
+                beginnings[beginning].add(key(leaflet.name))
+                brands.setdefault(beginning, _beginning(called, length))
+        # "Insulina Glargina Lantus", "Furp - Etambutol": a later word may be the brand, if it is a word of nothing else.
+        for word in parts[1:]:
+            if len(word) > 4 and word.isalpha() and _says_enough(word, ordinary) and word not in substances and not form_of(word):
+                beginnings[word].add(key(leaflet.name))
+                brands.setdefault(word, called)
     return {
-        beginning: Drug(brands.get(beginning, _beginning(brands[names[0]], beginning)), By.BRAND, names=tuple(sorted(names)))
-        for beginning, names in beginnings.items()
-        if beginning in brands or _says_enough(beginning)
+        words: Drug(brands[words], By.BRAND, names=tuple(sorted(beginnings.get(words, set()) | products.get(words, set()))))
+        for words in brands
     }
 
 
-def _is_generic(leaflet: Named) -> bool:
-    """Whether a product is called by its substances, whatever their order and salts."""
-    called = {ingredient(part) for part in ingredients(leaflet.name)}
-    return bool(leaflet.ingredient_keys) and called <= set(leaflet.ingredient_keys)
+def _without_laboratory(called: str, laboratory: str) -> str:
+    """The name between the words of its laboratory: "Furp - Etambutol" and "Etambutol EMS" are Etambutol."""
+    whose = _laboratory_words(laboratory)
+    words = [token for token in tokens(called) if token.kind is not Kind.JOINT]
+    own = [token for token in words if token.word not in whose] or words
+    return called[own[0].start : own[-1].end] if own else called
 
 
-def _beginning(name: str, folded: str) -> str:
-    return " ".join(name.split()[: len(folded.split())])
+def _is_generic(called: str, leaflet: Named) -> bool:
+    """Whether a product is called by its substances, whatever their order, salts and abbreviations of salts."""
+    told = {word for substance in leaflet.ingredient_keys for word in phrase(substance).split()}
+    words = {word for word in phrase(called).split() if not is_salt(word) and not salts_beginning(word)}
+    if told and words == told:
+        return True
+    return bool(leaflet.ingredient_keys) and {ingredient(part) for part in ingredients(called)} <= set(leaflet.ingredient_keys)
+
+
+def _beginning(called: str, length: int) -> str:
+    """The printed beginning of a name that holds so many words of its phrase."""
+    words = called.split()
+    for end in range(1, len(words) + 1):
+        if len(phrase(" ".join(words[:end])).split()) >= length:
+            return " ".join(words[:end]).strip(",;-–+/ ")
+    return called
 
 
 # First words that many names share and that name no drug alone.
 _SAY_NOTHING = frozenset(
-    """acido agua alcool associacao bromidrato calcio cloreto cloridrato complexo composto comprimido creme dicloridrato elixir extrato
-    fator fosfato fumarato gel hidroxido insulina maleato mesilato nitrato oleo oxido pomada polivitaminico sal sais solucao soro succinato
-    sulfato suspensao tartarato vacina vitamina xarope carbonato bicarbonato citrato gliconato besilato bissulfato hemifumarato
-    hemitartarato acetato""".split()
+    """acido agua alcool associacao calcio complexo composto creme elixir extrato fator gel insulina oleo pomada polivitaminico sal sais
+    solucao soro suspensao vacina vitamina xarope""".split()
 )
 
 
-def _says_enough(beginning: str) -> bool:
-    """Whether the beginning of a brand may stand for it: one letter or "vacina" may not."""
-    first, *_ = beginning.split()
-    return len(first) > 3 and first not in _SAY_NOTHING and not first.isdigit()
+def _says_enough(beginning: str, ordinary: frozenset[str]) -> bool:
+    """Whether the beginning of a brand may stand for it: one letter, "vacina" or a word of the language may not."""
+    first, *more = beginning.split()
+    if len(first) < 4 or first.isdigit() or first in _SAY_NOTHING or is_salt(first):
+        return False
+    return bool(more) or first not in ordinary
+
+
+def _families(drugs: Mapping[str, Drug]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for words in sorted(drugs):
+        first, *more = words.split()
+        if first in _SAY_NOTHING and more and first not in drugs and drugs[words].held:
+            found[first].setdefault(drugs[words].name, words)
+    return {first: tuple(phrases.values()) for first, phrases in found.items()}
+
+
+def _laboratories(named: tuple[Named, ...], drugs: Mapping[str, Drug]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for laboratory in {n.laboratory for n in named if n.laboratory}:
+        for word in _laboratory_words(laboratory):
+            if word not in drugs:
+                found[word].add(laboratory)
+    return {word: tuple(sorted(laboratories)) for word, laboratories in found.items()}
+
+
+# Words that the names of laboratories share; source: the laboratories of the products registered with ANVISA.
+_ANY_LABORATORY = frozenset(
+    """ahp and biofarmaceutica biociencias biologica biologicos biotecnologia brasil brasileira brasileiro cia com comercial comercio
+    commerce company corporation cosmetica cosmeticos de distribuicao distribuidora do dos e eireli empreendimentos especialidades
+    exportacao farma farmaceutica farmaceutico farmaceuticos for fundacao gmbh holding hospitalar importacao importadora inc industria
+    industrial industrias instituto international internacional lab laboratorio laboratorios limited ltda ltd ltde medica medicamento
+    medicamentos medicos nacional nordeste participacoes pharma pharmaceutical pharmaceuticals produtos quimica quimicas quimicos saude sa
+    science sciences servicos sociedade sul tecnologia""".split()
+)
+
+
+def _laboratory_words(laboratory: str) -> frozenset[str]:
+    """The words by which a laboratory is called: "Laboratório Teuto Brasileiro S/A" -> teuto."""
+    return frozenset(word for word in key(laboratory).split() if len(word) > 2 and word.isalpha() and word not in _ANY_LABORATORY)
 
 
 def _synonyms(synonyms: Synonyms, known: Mapping[str, Drug]) -> dict[str, Drug]:
     """By a name that the boxes do not carry. One whose target the index does not hold is still known to be a drug's name."""
     found: dict[str, Drug] = {}
-    for word, others in synonyms.names.items():
-        held = next((known[other] for other in others if other in known), None)
-        parts = next((parts for other in others if (parts := _substances_of(other, known))), ())
+    for written, others in synonyms.names.items():
+        word = phrase(written)
+        targets = [phrase(other) for other in others]
+        held = next((known[other] for other in targets if other in known), None)
+        parts = next((parts for other in targets if (parts := _parts(other, known))), ())
         drug = (
             Drug(held.name, By.SYNONYM, held.names, held.substances)
             if held
-            else Drug(" + ".join(parts) or others[0], By.SYNONYM, (), parts)
+            else Drug(" + ".join(p[0] for p in parts) or others[0], By.SYNONYM, (), parts)
         )
         found.setdefault(word, drug)
-        for other in others:
+        for other in targets:
             # What a synonym stands for names its drug outright; unless nobody holds it, it is in the vocabulary as such.
             found.setdefault(other, replace(drug, by=By.ACTIVE_INGREDIENT))
     return found
 
 
-def _substances_of(phrase: str, known: Mapping[str, Drug]) -> tuple[str, ...]:
+def _parts(words: str, known: Mapping[str, Drug]) -> tuple[Substance, ...]:
     """The substances of a phrase such as "amoxicilina clavulanato", where each of its words names one; else none."""
-    drugs = [known.get(word) for word in phrase.split()]
+    drugs = [known.get(word) for word in words.split()]
     return tuple(s for drug in drugs if drug for s in drug.substances) if all(drugs) else ()
 
 
-def _name_words(drugs: Mapping[str, Drug]) -> dict[str, str]:
-    """The words by which a misspelt name can be found, each with a name that it begins or is."""
-    found: dict[str, str] = {}
-    for phrase in sorted(drugs, key=lambda p: (len(p.split()), p)):
-        for word in words(phrase):
-            if len(word) > 3 and word not in _SAY_NOTHING and not any(c.isdigit() for c in word):
-                found.setdefault(word, phrase)
-    return found
+def _phrases_with(drugs: Mapping[str, Drug]) -> dict[str, tuple[str, ...]]:
+    """The words by which a misspelt name can be found, each with the names that hold it, the shortest first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for words in sorted(drugs, key=lambda p: (len(p.split()), len(p), p)):
+        for word in _telling(words):
+            found[word].append(words)
+    return {word: tuple(phrases) for word, phrases in found.items()}
+
+
+def _telling(words: str) -> Iterator[str]:
+    for word in dict.fromkeys(words.split()):
+        if len(word) > 3 and word.isalpha() and word not in _SAY_NOTHING and not form_of(word) and not (is_salt(word) and " " in words):
+            yield word

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from leaflets import Section
 from opensearch.documents import ingredient_keys
+from opensearch.names import Named
 from opensearch.synonyms import Synonyms, synonyms
 from searchapi.understand import Understanding, read, typed, understood
-from searchapi.vocabulary import By, Named, Vocabulary, vocabulary
+from searchapi.vocabulary import By, Vocabulary, vocabulary
 
 SYNONYMS: Synonyms = synonyms()
 
@@ -85,7 +86,7 @@ def test_a_combination_is_one_drug_in_any_order(text: str) -> None:
     """Its leaflets hold both substances."""
     drug = meaning(text).drug
     assert drug is not None
-    assert set(drug.substances) == {"amoxicilina", "clavulanato"}
+    assert set(drug.substances) == {("amoxicilina",), ("acido clavulanico", "clavulanato")}
 
 
 def test_two_drugs_that_no_product_joins_are_a_question_of_interaction() -> None:
