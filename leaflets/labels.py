@@ -64,11 +64,11 @@ _FORMS = {
 }
 # Words of packs, routes, categories and handling: they name no drug.
 _PACKS = frozenset(
-    """ad adulto adultos aplicador aplicadores al ambar bg bl blister blisteres blt bnag bol bols bolsa bis bisn bisnaga bisnagas cart
-    cartela cartelas cartucho cd ct cx cxs caixa caixas copo derm dermatologico dosador doses emb embalagem estojo ev fco fr frs frasco
-    frascos fechado g gen gener generic generico genericos hosp hospitalar im inf infantil int iv kit ltda lt med mip mg-ml multidose nasal
-    oral otc pct pcts ped pediatrico plas plast pvc recarga ref refil referencia reg sa sc ser seringa seringas sim similar sist strip tb tbo
-    top topico topica tubo tubos un und uni unid unids unidade unidades uso vd vidro vo x""".split()
+    """ad adulto adultos al ambar aplicador aplicadores bg bis bisn bisnaga bisnagas bl blister blisteres blt bnag bol bols bolsa caixa
+    caixas cart cartela cartelas cartucho cd copo ct cx cxs derm dermatologico dosador doses emb embalagem estojo ev fco fechado
+    fr frasco frascos frs g gen gener generic generico genericos hosp hospitalar im inf infantil int iv kit lt ltda med mip
+    multidose nasal oral otc pct pcts ped pediatrico plas plast pvc recarga ref referencia refil reg sa sc ser seringa seringas
+    sim similar sist strip tb tbo top topica topico tubo tubos un und uni unid unidade unidades unids uso vd vidro vo x""".split()
 )
 _UNITS = frozenset("mg mgs mcg ug g gr grs kg ml mls l ui iu u meq mmol mci % mgml mcgml".split())
 _JOINTS = frozenset("de do da dos das e com c p + /".split())
