@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint types bench lock clean
+.PHONY: help demo up test check lint types bench relevance lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -29,6 +29,9 @@ types: .venv/.all
 
 bench: .venv/.all ## the benchmarks; each prints its figure, its limit or peer, and the ratio
 	$(BIN)/python -m bench
+
+relevance: .venv/.all ## the judged questions: a table by kind, ours beside a plain index
+	$(BIN)/pytest -q tests/search/test_relevance.py
 
 lock: ## lock files anew from pyproject.toml: versions and hashes, no addresses
 	uv pip compile -q pyproject.toml $(LOCK) -o lock/runtime.txt

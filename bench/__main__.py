@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import names, sync
+from bench import lookalikes, names, sync
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"sync": sync.main, "names": names.main}
+BENCHMARKS: dict[str, Callable[[], None]] = {"sync": sync.main, "names": names.main, "lookalikes": lookalikes.main}
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from leaflets.names import ingredient
 from opensearch.names import Named
 from opensearch.synonyms import synonyms
 from searchapi.ordinary import ordinary_words
-from searchapi.understand import read, understood
+from searchapi.understand import Usage, read, understood
 from searchapi.vocabulary import Vocabulary, vocabulary
 
 NAMES = 50_000
@@ -27,10 +27,10 @@ QUESTIONS = 1_000
 # In milliseconds: what the issue allows the slowest question in twenty.
 LIMIT = 5.0
 
-_BEGINNINGS = """a ab al am an ar as be bi bo bro bu ca car ce ci cla clo co da de di do e em en es eto fa fe fi flu fo fu ga ge gli ha he hi
-    i in la le li lo lu ma me mi mo na ne ni no pa pe pi pra pro que ra re ri ro sa se si so su ta te ti to tra u va ve vi xi za zo""".split()
-_MIDDLES = """bi bro ca cla co da de di do fe fi fla flu ga la le li lo ma me mi mo na ne ni no pe pi pra pro ra re ri ro sa si so ta te ti to
-    tri va vi""".split()
+_BEGINNINGS = """ab al am an ar as be bi bo bro bu ca car ce ci cla clo co da de di do en es eto fa fe fi flu fo fu ga ge gli ha he hi in la
+    le li lo lu ma me mi mo na ne ni no pa pe pi pra pro que ra re ri ro sa se si so su ta te ti to tra va ve vi xi za zo""".split()
+_MIDDLES = """bi bro ca cla co da de di do fe fi fla flu ga la le li lo ma me mi mo na ne ni no pe pi pra pro ra re ri ro sa si so ta te ti
+    to tri va vi""".split()
 _ENDINGS = """azol azepam cilina ciclina cilona dipino dronato fenaco floxacino formina gliptina mabe micina nibe olol oxetina pamida parina
 pril prazol profeno sartana setrona statina terol tiazida tidina tinibe toina triptana vastatina vir xabana zepina zida zina""".split()
 _SENTENCES = (
@@ -59,7 +59,7 @@ _SLIPS = (
 def main() -> None:
     """Prints the line."""
     chance = random.Random(7)
-    known = _vocabulary(chance)
+    known = made_up(chance, NAMES)
     questions = _questions(chance, sorted(known.drugs))
     for question in questions[:50]:
         _resolve(question, known)
@@ -74,9 +74,10 @@ def main() -> None:
     )
 
 
-def _vocabulary(chance: random.Random) -> Vocabulary:
+def made_up(chance: random.Random, count: int) -> Vocabulary:
+    """A vocabulary of so many names."""
     made: set[str] = set()
-    while len(made) < NAMES:
+    while len(made) < count:
         middles = "".join(chance.choices(_MIDDLES, k=chance.randint(0, 2)))
         made.add(chance.choice(_BEGINNINGS) + middles + chance.choice(_ENDINGS))
     named = (Named(name.title(), (name,), (ingredient(name),), "", ()) for name in sorted(made))
@@ -96,7 +97,7 @@ def _questions(chance: random.Random, names: Sequence[str]) -> list[str]:
 
 
 def _resolve(question: str, known: Vocabulary) -> None:
-    understood(read(question, known), frozenset(), known)
+    understood(read(question, known), Usage(), known)
 
 
 def _compare_all(question: str, words: Sequence[str]) -> None:

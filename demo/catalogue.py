@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from leaflets import Category
+
 FOLDER = Path(__file__).with_name("leaflets")
 
 
 @dataclass(frozen=True, slots=True)
 class DemoLeaflet:
-    """One leaflet in one stand-in ERP."""
+    """One leaflet in one stand-in ERP. `active`: its registration stands."""
 
     name: str
+    category: Category
+    active: bool
     active_ingredients: tuple[str, ...]
     laboratory: str
     registration: str
@@ -47,6 +51,8 @@ def _leaflets(file: Path) -> Iterator[DemoLeaflet]:
     told = tomllib.loads(head)
     leaflet = DemoLeaflet(
         name=told["name"],
+        category=Category(told["kind"]),
+        active=told.get("active", True),
         active_ingredients=tuple(told["active_ingredients"]),
         laboratory=told["laboratory"],
         registration=told["registration"],

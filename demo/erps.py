@@ -31,6 +31,7 @@ from fpdf import FPDF
 from werkzeug.serving import make_server
 
 from demo.catalogue import DemoLeaflet, held_by
+from leaflets import Category
 
 # A Protheus of a busy morning, an SAP far away, an ERPNext next door: seconds before each answer.
 LATENCY = {"matriz": 1.0, "filial": 0.6, "distribuidora": 0.4}
@@ -39,6 +40,8 @@ SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 # What the stand-ins ask for and demo/run.py puts into the environment. They guard nothing.
 SECRETS = {"MATRIZ_PASSWORD": "demo-matriz", "FILIAL_SECRET": "demo-filial", "DISTRIBUIDORA_TOKEN": "token demo:demo"}
 _TOKEN = "demo-token"  # of a stand-in
+# As ANVISA's open data write a product's category.
+_OPEN_DATA = {Category.REFERENCE: "NOVO", Category.GENERIC: "GENÉRICO", Category.SIMILAR: "SIMILAR"}
 
 
 def protheus(leaflets: Sequence[DemoLeaflet], latency: float) -> Flask:
@@ -71,6 +74,8 @@ def _protheus_item(leaflet: DemoLeaflet) -> dict[str, object]:
         "anvisaRegister": leaflet.registration,
         "barCode": leaflet.eans[0] if leaflet.eans else "",
         "leafletType": "VP" if leaflet.audience == "patient" else "VPS",
+        "anvisaCategory": {Category.REFERENCE: "R", Category.GENERIC: "G", Category.SIMILAR: "S"}[leaflet.category].ljust(10),
+        "anvisaActive": "S" if leaflet.active else "N",
         "leaflet": as_html(leaflet.text),
         "S_T_A_M_P_": leaflet.updated_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         "deleted": " ",
@@ -115,6 +120,8 @@ def _sap_entity(leaflet: DemoLeaflet) -> dict[str, object]:
         "registration": re.sub(r"\D", "", leaflet.registration),
         "gtin": list(leaflet.eans),
         "audience": leaflet.audience.upper(),
+        "regulatoryCategory": _OPEN_DATA[leaflet.category],
+        "registrationStatus": "Válido" if leaflet.active else "Caduco/Cancelado",
         "leafletRtf": as_rtf(leaflet.text),
         "modifiedAt": leaflet.updated_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "isMarkedForDeletion": False,
@@ -148,6 +155,8 @@ def _frappe_document(leaflet: DemoLeaflet) -> dict[str, object]:
         "registro_ms": leaflet.registration,
         "barcode": leaflet.eans[0] if leaflet.eans else None,
         "publico": "Paciente" if leaflet.audience == "patient" else "Profissional",
+        "categoria": _OPEN_DATA[leaflet.category].capitalize(),
+        "situacao": "Ativo" if leaflet.active else "Inativo",
         "bula": leaflet.text,
         "modified": leaflet.updated_at.astimezone(SAO_PAULO).strftime("%Y-%m-%d %H:%M:%S.%f"),
         "disabled": 0,
@@ -161,15 +170,16 @@ def legacy_database(leaflets: Sequence[DemoLeaflet], file: Path) -> None:
         database.execute("DROP TABLE IF EXISTS BULAS")
         database.execute(
             "CREATE TABLE BULAS (CODIGO INTEGER PRIMARY KEY, PRODUTO TEXT, PRINCIPIOS TEXT, LABORATORIO TEXT, REGISTRO TEXT, EAN TEXT,"
-            " PUBLICO TEXT, TEXTO TEXT, ALTERADO_EM TEXT, ATIVO INTEGER)"
+            " PUBLICO TEXT, TEXTO TEXT, ALTERADO_EM TEXT, CATEGORIA TEXT, ATIVO INTEGER)"
         )
         database.executemany(
-            "INSERT INTO BULAS VALUES (?,?,?,?,?,?,?,?,?,1)",
+            "INSERT INTO BULAS VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             [
                 (
                     int(leaflet.source_id), leaflet.name, " + ".join(leaflet.active_ingredients), leaflet.laboratory, leaflet.registration,
                     leaflet.eans[0] if leaflet.eans else "", leaflet.audience, leaflet.text,
-                    leaflet.updated_at.astimezone(SAO_PAULO).strftime("%Y-%m-%d %H:%M:%S"),
+                    leaflet.updated_at.astimezone(SAO_PAULO).strftime("%Y-%m-%d %H:%M:%S"), _OPEN_DATA[leaflet.category],
+                    int(leaflet.active),
                 )
                 for leaflet in leaflets
             ],
@@ -184,14 +194,15 @@ def folder_of_pdfs(leaflets: Sequence[DemoLeaflet], folder: Path) -> None:
         file = folder / f"{leaflet.source_id}.pdf"
         if not file.exists():
             file.write_bytes(as_pdf(leaflet))
-    columns = ["file", "name", "active_ingredients", "laboratory", "registration", "ean", "audience", "updated_at"]
+    columns = ["file", "name", "active_ingredients", "laboratory", "registration", "ean", "audience", "category", "active", "updated_at"]
     with (folder / "index.csv").open("w", encoding="utf-8", newline="") as index:
         writer = csv.writer(index)
         writer.writerow(columns)
         for leaflet in leaflets:
             ean = leaflet.eans[0] if leaflet.eans else ""
             row = [f"{leaflet.source_id}.pdf", leaflet.name, " + ".join(leaflet.active_ingredients), leaflet.laboratory]
-            writer.writerow([*row, leaflet.registration, ean, leaflet.audience, leaflet.updated_at.isoformat()])
+            told = [leaflet.registration, ean, leaflet.audience, leaflet.category, leaflet.active, leaflet.updated_at.isoformat()]
+            writer.writerow([*row, *told])
 
 
 _HEADING = re.compile(r"[^a-zà-ÿ]{6,}$")

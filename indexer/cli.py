@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event
 from typing import Annotated, NoReturn
 
@@ -22,6 +23,7 @@ from rich.console import Console
 
 from indexer import rejected as rejecting
 from indexer.cursors import Cursor, Cursors
+from indexer.divergences import Divergence, divergences
 from indexer.metrics import Metrics
 from indexer.pull import Outcome, Stores, sync
 from indexer.readers import Readers
@@ -34,8 +36,12 @@ from indexer.write import Batch, Writer
 from leaflets import Leaflet
 from opensearch import logs
 from opensearch.client import IndexDown, connect, unreachable
-from opensearch.generations import Indices, prepare
+from opensearch.gaps import Gap, Gaps
+from opensearch.generations import Indices, OldIndex, current, prepare
+from opensearch.joined import joined, sentence
+from opensearch.names import names
 from opensearch.settings import WrongSettings, read
+from opensearch.synonyms import FILE as SYNONYMS_FILE
 from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
 
 DONE, FAILED, MISCONFIGURED, REFUSED = 0, 1, 2, 3
@@ -50,6 +56,8 @@ app = typer.Typer(
 )
 rejected_app = typer.Typer(help="Leaflets that could not be indexed, each with its reason and original.", no_args_is_help=True)
 app.add_typer(rejected_app, name="rejected")
+synonyms_app = typer.Typer(help="The file of synonyms.", no_args_is_help=True)
+app.add_typer(synonyms_app, name="synonyms")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")]
 Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be given several times.")]
@@ -167,6 +175,71 @@ def check() -> None:
     sys.exit(FAILED if failed else DONE)
 
 
+@app.command("divergences")
+def divergences_(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """The same product told differently by several sources; two drugs under one number come first."""
+    with _reaching() as reached:
+        generation = current(reached.client, Indices())
+        found = divergences(reached.client, Indices(), synonyms()) if generation else ()
+    if as_json:
+        _print_json({"divergences": [_divergence(one) for one in found]})
+        return
+    for one in found:
+        typer.echo(f"{'DANGER: two drugs under ' if one.dangerous else ''}{one.product}{_ways(one)}")
+        for telling in one.tellings:
+            made = " + ".join(telling.active_ingredients) or "?"
+            typer.echo(f"  {telling.updated_at:.10}  {telling.id}  {telling.name} ({made}), {telling.laboratory or '?'}")
+    typer.echo(f"{len(found)} divergences, {sum(one.dangerous for one in found)} of them two drugs under one number")
+
+
+def _divergence(divergence: Divergence) -> dict[str, object]:
+    leaflets = [asdict(telling) for telling in divergence.tellings]
+    for leaflet in leaflets:
+        del leaflet["sections"], leaflet["product"]
+    return {
+        "product": divergence.product,
+        "dangerous": divergence.dangerous,
+        "facts": divergence.facts,
+        "differs": divergence.differs,
+        "missing": {missing.section: missing.sources for missing in divergence.missing},
+        "leaflets": leaflets,
+    }
+
+
+def _ways(divergence: Divergence) -> str:
+    """In which ways the sources tell a product differently, in words."""
+    if divergence.dangerous:
+        return ""
+    ways = [f"differs: {', '.join(divergence.differs)}"] if divergence.differs else []
+    ways += [f"{missing.section} is missing in {', '.join(missing.sources)}" for missing in divergence.missing]
+    ways += [f"facts: {', '.join(divergence.facts)}"] if divergence.facts else []
+    return f" ({'; '.join(ways)})"
+
+
+@app.command("gaps")
+def gaps_(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Words that many searched for in vain, as a file of synonyms to be thought over: what is proposed, and what is a comment."""
+    with _reaching() as reached:
+        since = datetime.now(UTC).date() - reached.settings.gaps_kept
+        solved = {word for rule in synonyms().rules for word in rule.left}
+        found = [gap for gap in Gaps(reached.client, Indices()).all(since) if gap.word not in solved]
+    if as_json:
+        _print_json({"gaps": [_gap(gap) for gap in found]})
+        return
+    typer.echo(f"# {len(found)} words that enough people searched for in vain since {since}. A line without # before it is a proposal:")
+    typer.echo("# keep it if that is what callers mean; `indexer synonyms check FILE` says whether it would join two drugs.")
+    typer.echo("[names]")
+    for gap in found:
+        near = ", ".join(one.name for one in gap.nearest) or "nothing"
+        told = f"{gap.searches} searches by {gap.askers} people or more, {gap.first_seen} to {gap.last_seen}; near {near}"
+        typer.echo(f"{gap.rule or '# ' + gap.word:<40} # {told}")
+
+
+def _gap(gap: Gap) -> dict[str, object]:
+    days = {"first_seen": gap.first_seen.isoformat(), "last_seen": gap.last_seen.isoformat()}
+    return asdict(gap) | days | {"rule": gap.rule}
+
+
 @rejected_app.command("list")
 def list_rejected(as_json: AsJson = False) -> None:  # noqa: FBT002
     """One line a rejected leaflet: its id, when and why."""
@@ -223,22 +296,50 @@ def _retried(rejected_id: str, stores: Stores, readers: Readers) -> str:
     return "indexed"
 
 
+@synonyms_app.command("check")
+def check_synonyms(file: Annotated[Path, typer.Argument(metavar="[FILE]", show_default=False)] = SYNONYMS_FILE) -> None:
+    """Lint the synonyms (or FILE), and refuse those that would join two drugs of the index."""
+    with _reaching() as reached:
+        known = synonyms(file)
+        generation = current(reached.client, Indices())
+        if refusals := joined(known, names(reached.client, generation)) if generation else ():
+            raise SynonymsRejected(f"{file.name}: {sentence(refusals)}")
+    where = f"none joins two drugs of {generation}" if generation else "there is no index yet to tell whether one joins two drugs"
+    typer.echo(f"{file.name}: {len(known.rules)} rules; {where}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """The settings, and a client of the OpenSearch that they name."""
+
+    settings: Settings
+    client: OpenSearch
+
+
 @contextmanager
-def _indexer() -> Iterator[Indexer]:
-    """The commands' parts; turns what a person must mend into a sentence and exit status 2, and OpenSearch away into 1."""
+def _reaching() -> Iterator[_Reached]:
+    """Turns what a person must mend into a sentence and exit status 2, and OpenSearch away into 1."""
     try:
         settings = read(Settings, os.environ)
-        logs.configure(settings.log_format, settings.log_level)
-        known = synonyms()
-        sources = configured(settings.sources_file, os.environ)
-    except (WrongSettings, Misconfigured, SynonymsRejected) as error:
+    except WrongSettings as error:
         _misconfigured(str(error))
-    client = connect(settings.opensearch_url, ca_cert=str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None)
+    logs.configure(settings.log_format, settings.log_level)
     try:
-        yield Indexer(settings, sources, known, client, Indices())
+        ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
+        yield _Reached(settings, connect(settings.opensearch_url, ca_cert=ca_cert))
+    except (Misconfigured, SynonymsRejected, OldIndex) as error:
+        _misconfigured(str(error))
     except IndexDown:
         sys.stderr.write(f"indexer: {unreachable(settings.opensearch_url)}\n")
         sys.exit(FAILED)
+
+
+@contextmanager
+def _indexer() -> Iterator[Indexer]:
+    """The parts of the commands that know the sources."""
+    with _reaching() as reached:
+        sources = configured(reached.settings.sources_file, os.environ)
+        yield Indexer(reached.settings, sources, synonyms(), reached.client, Indices())
 
 
 def _misconfigured(message: str) -> NoReturn:

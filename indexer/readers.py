@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 
 from indexer import pdf
-from leaflets import Audience, Change, Content, Leaflet, Passage, Section
+from leaflets import Audience, Category, Change, Content, Leaflet, Passage, Section
 from leaflets.reading import NotALeaflet, leaflet
 from leaflets.text import Undecodable, text_of
 
@@ -133,6 +133,8 @@ def _leaflet(source: str, change: Change, told: dict[str, Any]) -> Leaflet:
         laboratory=told["laboratory"],
         registration=told["registration"],
         eans=tuple(told["eans"]),
+        category=Category(told["category"]) if told["category"] else None,
+        active=told["active"],
         passages=tuple(Passage(Section(section), title, text) for section, title, text in told["passages"]),
         doses=tuple(told["doses"]),
         history=told["history"],
@@ -147,7 +149,7 @@ def _leaflet(source: str, change: Change, told: dict[str, Any]) -> Leaflet:
 
 
 def _told(read: Leaflet) -> dict[str, object]:
-    names = ("audience", "name", "active_ingredients", "laboratory", "registration", "eans", "doses", "history", "text")
+    names = "audience name active_ingredients laboratory registration eans category active doses history text".split()
     return {name: getattr(read, name) for name in names} | {"passages": [(p.section, p.title, p.text) for p in read.passages]}
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
-from leaflets import Audience, Change, Content, Facts, Section, Unreadable
+from leaflets import Audience, Category, Change, Content, Facts, Section, Unreadable
 from opensearch.generations import Indices
 
 # A leaflet's PDF is 0.1-3 MB; what is larger than this can only be pulled again.
@@ -66,6 +66,8 @@ def change_of(rejected: Rejected) -> Change | None:
             registration=facts["registration"],
             eans=tuple(facts["eans"]),
             audience=Audience(facts["audience"]) if facts["audience"] else None,
+            category=Category(facts["category"]) if facts.get("category") else None,
+            active=facts.get("active"),
         ),
         contents=tuple(
             Content(base64.b64decode(c["body"]), c["media_type"], c["charset"], Section(c["section"]) if c["section"] else None)

@@ -2,6 +2,7 @@
 
 from leaflets.leaflet import (
     Audience,
+    Category,
     Change,
     Content,
     Facts,
@@ -14,6 +15,7 @@ from leaflets.leaflet import (
 
 __all__ = [
     "Audience",
+    "Category",
     "Change",
     "Content",
     "Facts",

@@ -140,6 +140,7 @@ _STARTS = re.compile(
     r"|via|apresenta|composi|informa|dizer)",
     re.IGNORECASE,
 )
+_HAS_NUMBER = re.compile(r"\W{0,4}\d")
 # What a reference to a heading in running text has before it ("vide item 4. O que devo saber...") or after it.
 _REFERS = re.compile(
     r"(?:\b(?:itens|item|sub-?item|se[cç][aã]o|se[cç][oõ]es|t[oó]picos?|vide|ver|veja|quest[aã]o|pergunta|cap[ií]tulo)|[(“\"‘'])"
@@ -163,7 +164,7 @@ class _Shown:
 def heading(lines: Sequence[Line], at: int) -> Heading | None:
     """The heading that begins at line `at`, if one does: its wording, alone on its lines or in capitals."""
     first = lines[at].text
-    if not _STARTS.match(first) or (at and _REFERS.search(lines[at - 1].text[-30:])):
+    if not _STARTS.match(first) or (at and _goes_on_from(lines[at - 1].text, first)):
         return None
     shown = _shown(lines, at)
     number = _NUMBERED.match(shown.text)
@@ -183,6 +184,12 @@ def heading(lines: Sequence[Line], at: int) -> Heading | None:
             title = " ".join(shown.text[: found.end()].split())
             return Heading(wording.section, wording.kind, wording.order, at, last + 1, title, rest.lstrip(" .:-–—*?"), sure, numbered)
     return None
+
+
+def _goes_on_from(before: str, line: str) -> bool:
+    """Whether a line goes on with a reference begun on the line before; one that has its number ("ver item 5.") is complete."""
+    refers = _REFERS.search(before[-30:])
+    return bool(refers) and not (before.rstrip(". ")[-1:].isdigit() and _HAS_NUMBER.match(line))
 
 
 def _shown(lines: Sequence[Line], at: int) -> _Shown:

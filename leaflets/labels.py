@@ -104,6 +104,11 @@ def phrase(line: str) -> str:
     return " ".join(re.sub("[.,]", "", token.word) for token in _tokens(line) if token.kind is not Kind.JOINT)
 
 
+def printed(line: str) -> str:
+    """The words of a name as printed, but for capitals and the "de", "e", "+" between them: "Ácido Fólico®" -> "ácido fólico"."""
+    return " ".join(re.sub("[.,]", "", line[token.start : token.end].lower()) for token in _tokens(line) if token.kind is not Kind.JOINT)
+
+
 def title(line: str) -> str:
     """The part of a product line that names it, as printed: up to the first strength, form or pack that follows a word.
 

@@ -21,6 +21,17 @@ class Audience(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Category(StrEnum):
+    """What ANVISA registered a product as. What it calls new is a reference: what generics and similars are compared with."""
+
+    REFERENCE = "reference"
+    GENERIC = "generic"
+    SIMILAR = "similar"
+    BIOLOGICAL = "biological"
+    HERBAL = "herbal"
+    OTHER = "other"
+
+
 class Section(StrEnum):
     """The closed set of sections, of both audiences (RDC 47/2009, annexes I and II)."""
 
@@ -75,6 +86,8 @@ class Facts:
     registration: str = ""
     eans: tuple[str, ...] = ()
     audience: Audience | None = None
+    category: Category | None = None
+    active: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +124,9 @@ class Unreadable:
 class Leaflet:
     """One leaflet, ready to be indexed.
 
-    `doses` are canonical ("500mg", "0.5mg"); `history` is the change-history table, kept apart from the sections because it quotes
-    their titles; `text` is the whole original text, from which the index can be rebuilt without asking the ERP.
+    `category` and `active` (whether the product's registration stands) are None where nobody says; `doses` are canonical ("500mg",
+    "0.5mg"); `history` is the change-history table, kept apart from the sections because it quotes their titles; `text` is the whole
+    original text, from which the index can be rebuilt without asking the ERP.
     """
 
     source: str
@@ -123,6 +137,8 @@ class Leaflet:
     laboratory: str
     registration: str
     eans: tuple[str, ...]
+    category: Category | None
+    active: bool | None
     passages: tuple[Passage, ...]
     doses: tuple[str, ...]
     history: str
@@ -145,6 +161,8 @@ class Leaflet:
             self.laboratory,
             self.registration,
             self.eans,
+            self.category,
+            self.active,
             [(p.section, p.title, p.text) for p in self.passages],
             self.history,
         ]

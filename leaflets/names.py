@@ -33,27 +33,32 @@ def key(name: str) -> str:
 
 # Anions that stand before a substance without making it another drug ("cloridrato de metformina" is metformin).
 _ANIONS = frozenset(
-    """acetato axetil benzenossulfonato benzoato besilato bitartarato bromidrato brometo butilbrometo ciclamato citrato cloreto
-    cloridrato decanoato dicloridrato difosfato dimaleato dinitrato dipropionato embonato enantato esilato estearato estolato
-    etilsuccinato fosfato fumarato furoato gliconato gluconato hemifumarato hemissuccinato hemitartarato hidrobrometo
-    hidrogenotartarato iodeto isetionato lactato malato maleato mesilato monocloridrato mononitrato mucato napsilato nitrato orotato
-    oxalato palmitato pamoato pivalato propionato sacarato salicilato succinato sulfato tartarato tosilato trifenatato undecilato
-    valerato xinafoato""".split()
+    """aceponato acetato axetil benzenossulfonato benzoato besilato betacipionato bissulfato bitartarato brometo bromidrato butilbrometo
+    ciclamato cipionato citrato cloreto cloridrato decanoato dicloridrato difosfato dimaleato dimesilato dinitrato dipropionato
+    ditosilato embonato enantato esilato estearato estolato etabonato etanolato etilsuccinato fempropionato fendizoato fosfato
+    fumarato furoato gliconato gluconato hemifumarato hemissuccinato hemitartarato hiclato hidrobrometo hidrogenotartarato iodeto
+    isetionato lactato levolisinato levomalato lisinato malato maleato mebutato mesilato monocloridrato mononitrato mucato napsilato
+    nitrato orotato oxalato palmitato pamoato pidolato pivalato propionato sacarato salicilato succinato sulfato tartarato tosilato
+    trifenatato undecilato valerato xinafoato""".split()
 )
 # Where the cation is all there is, the anion is part of the drug: "carbonato de cálcio", "sulfato ferroso", "cloreto de sódio".
 _CATIONS = frozenset("aluminio amonio bario bismuto calcio cobre ferro litio magnesio manganes potassio prata selenio sodio zinco".split())
+# Of these a substance is only the salt; silver, zinc or iron make another drug of it ("sulfadiazina de prata").
+_PLAIN_CATIONS = frozenset("calcio magnesio potassio sodio".split())
 _MINERALS = frozenset("acetato bicarbonato carbonato citrato cloreto fluoreto fosfato gluconato hidroxido iodeto oxido sulfato".split())
 # Cations, water and bases that stand after a substance. Esters and prodrugs ("axetila", "alafenamida", "mofetila", "benzatina") are
 # not here: their dose or use is another.
 _AFTER = frozenset(
-    """anidra anidro arginina base calcica calcico di diidratada diidratado dihidratada dihidratado dissodica dissodico hemi
-    hemiidratada hemiidratado hemissulfato hidratada hidratado lisina magnesica magnesico meglumina mono monohidratada monohidratado
-    monoidratada monoidratado monossodica monossodico olamina potassica potassico sesqui sesquiidratada sesquiidratado sodica sodico
-    tri triidratada triidratado trihidratada trihidratado trometamina trometamol""".split()
+    """anidra anidro arginina base calcica calcico decaidratado di dietilamonio dihidratada dihidratado diidratada diidratado dissodica
+    dissodico erbumina hemi hemieptaidratada hemieptaidratado hemiidratada hemiidratado hemipentaidratada hemipentaidratado
+    hemissulfato heptaidratada heptaidratado hexaidratada hexaidratado hidratada hidratado lisina magnesica magnesico meglumina
+    micronizada micronizado mono monohidratada monohidratado monoidratada monoidratado monossodica monossodico olamina pentaidratada
+    pentaidratado potassica potassico sesqui sesquiidratada sesquiidratado sodica sodico tetraidratada tetraidratado tri
+    trihidratada trihidratado triidratada triidratado trometamina trometamol""".split()
 )
 _OF = frozenset({"de", "do", "da"})
 # Parts of names that invoices cut short ("clor metformina", "ac folico", "vit c"); shorter beginnings than three letters only as listed.
-_CUT_SHORT = {"ac": ("acido",), "cl": ("cloreto", "cloridrato"), "na": ("sodio",), "vit": ("vitamina",)}
+_CUT_SHORT = {"ac": ("acido",), "cl": ("cloreto", "cloridrato"), "ins": ("insulina",), "na": ("sodio",), "vit": ("vitamina",)}
 
 
 def is_salt(word: str) -> bool:
@@ -74,6 +79,19 @@ def _salts_beginning() -> dict[str, tuple[str, ...]]:
 
 _SALTS_BEGINNING = _salts_beginning()
 
+# Endings by which the names of substances are told, as DCB writes the stems of the WHO's international nonproprietary names.
+_STEMS = re.compile(
+    r".{3,}(?:olol|pril|sartan|azol|cilin|ciclin|micin|floxacin|vastatin|azepam|zolam|dipin|ciclovir|navir|buvir|mabe?|tinibe?|ciclibe?|gliptin"
+    r"|glutid|gliflozin|glitazon|xaban|triptan|setron|oxetin|tiazid|semid|profen|coxibe?|fenac|oxicam|cain|barbital|terol|tropi|metason|nisolon"
+    r"|nison|trexat|platin|rubicin|taxel|tecan|dronat|grel|fibrat|alazin|azosin|peridon|apin|romazin|triptilin|tiroxin"
+    r"|conazol|parinux|pramin|bendazol|nidazol|prazol|tidin|racetam|gabalin)[aeo]?"
+)
+
+
+def has_stem(word: str) -> bool:
+    """Whether a folded word ends as the names of substances do: it names a drug even where no source holds it."""
+    return len(word) > 6 and bool(_STEMS.fullmatch(word))
+
 
 def ingredient(name: str) -> str:
     """The substance without its salt or water: "cloridrato de metformina" -> "metformina", "dipirona monoidratada" -> "dipirona".
@@ -90,7 +108,7 @@ def ingredient(name: str) -> str:
             parts = parts[of + 1 :]
     if parts and parts[0] in _MINERALS:
         return " ".join(parts)
-    if len(parts) > 2 and parts[-2] in _OF and parts[-1] in _CATIONS:
+    if len(parts) > 2 and parts[-2] in _OF and parts[-1] in _PLAIN_CATIONS:
         parts = parts[:-2]
     while len(parts) > 1 and (parts[-1] in _AFTER or (parts[-1] in _ANIONS and parts[0] not in _CATIONS)):
         parts = parts[:-1]
@@ -132,19 +150,21 @@ _SOUNDS = (
     (re.compile(r"[cp](?=[ts])"), ""),
     (re.compile(r"(?<=.{3})[eo]$"), ""),
 )
+_X_SAID_QUIS = re.compile(r"quis+")
 _DOSE_LIKE = re.compile(r"\d")
 
 
 def phonetic_keys(word: str) -> tuple[str, ...]:
     """How one word may sound to a Brazilian ear; equal for "ciprofloxacino" and "siprofloxassino".
 
-    Two keys where an x may be said "cs" ("fluoxetina", "fluocsetina"). Empty for words with digits and words under four letters,
-    where a sound says too little.
+    Two keys where an x may be said "cs" ("fluoxetina", "fluocsetina") or, with the vowel that Brazil puts there, "quis" ("dorflequis").
+    Empty for words with digits and words under four letters, where a sound says too little.
     """
     folded = "".join(words(word))
     if len(folded) < 4 or _DOSE_LIKE.search(folded):
         return ()
-    return tuple(dict.fromkeys((_sound(folded), _sound(folded.replace("x", "cs").replace("cç", "cs")))))
+    said = _X_SAID_QUIS.sub("cs", folded).replace("x", "cs").replace("cç", "cs")
+    return tuple(dict.fromkeys((_sound(folded), _sound(said))))
 
 
 def _sound(folded: str) -> str:

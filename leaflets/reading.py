@@ -9,6 +9,7 @@ from leaflets.doses import doses
 from leaflets.identity import Identity, eans, identity, registration
 from leaflets.leaflet import Change, Content, Leaflet, Passage, Section
 from leaflets.names import ingredients
+from leaflets.register import printed_category
 from leaflets.sections import anatomy, passage
 from leaflets.text import clean
 
@@ -47,6 +48,8 @@ def reread(source: str, change: Change, text: str) -> Leaflet:
         laboratory=_tidy(facts.laboratory) or read.laboratory,
         registration=registration(facts.registration) or read.registration,
         eans=eans(*facts.eans) or read.eans,
+        category=facts.category or printed_category(text),
+        active=facts.active,
         passages=passages,
         doses=doses("\n".join([name, *(p.text for p in passages if p.section in _TELL_DOSES)])),
         history=told.history,

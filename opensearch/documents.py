@@ -9,8 +9,10 @@ import zlib
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from leaflets import Leaflet
+from leaflets import Leaflet, Section
+from leaflets.labels import forms, printed, title
 from leaflets.names import ingredient, key, phonetic_keys, words
+from leaflets.wording import wording
 
 
 def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
@@ -24,6 +26,7 @@ def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
         "product": product(leaflet),
         "name": leaflet.name,
         "name_key": key(leaflet.name),
+        "called": sorted({printed(leaflet.name), printed(title(leaflet.name))}),
         "active_ingredients": list(leaflet.active_ingredients),
         "ingredient_keys": keys,
         "ingredient_count": min(len(keys), 100),
@@ -31,7 +34,10 @@ def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
         "laboratory": leaflet.laboratory,
         "registration": leaflet.registration,
         "eans": list(leaflet.eans),
+        "category": leaflet.category,
+        "active": leaflet.active,
         "doses": list(leaflet.doses),
+        "forms": list(forms("\n".join([leaflet.name, *_presentations(leaflet)]))),
         "sections": {str(p.section): p.text for p in leaflet.passages},
         "titles": {str(p.section): p.title for p in leaflet.passages},
         "section_hashes": [f"{p.section} {_told(p.text)}" for p in leaflet.passages],
@@ -42,6 +48,14 @@ def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
         "withdrawn": False,
         "content_hash": leaflet.content_hash,
     }
+
+
+# Characters of the identification in which the presentations stand, before a composition names other forms' excipients.
+_PRESENTATIONS = 1500
+
+
+def _presentations(leaflet: Leaflet) -> list[str]:
+    return [p.text[:_PRESENTATIONS] for p in leaflet.passages if p.section is Section.IDENTIFICATION]
 
 
 def tombstone(source: str, source_id: str, audience: str, *, indexed_at: datetime) -> dict[str, object]:
@@ -78,8 +92,8 @@ def _packed(original: dict[str, object]) -> str:
 
 
 def _told(text: str) -> str:
-    """Equal for two sections that say the same, whatever their spacing and capitals."""
-    return hashlib.sha256(" ".join(text.casefold().split()).encode()).hexdigest()[:16]
+    """Equal for two sections that say the same, however they are laid out."""
+    return hashlib.sha256(wording(text).encode()).hexdigest()[:16]
 
 
 def _time(moment: datetime) -> str:

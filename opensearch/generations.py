@@ -4,18 +4,22 @@ leaflets            alias; searched by searchapi, written by indexer
 leaflets-000001     a generation
 leaflets-cursors    one document a source: where its next pull starts, and how the last one went
 leaflets-rejected   one document a record that could not be indexed, with its reason and original
+leaflets-gaps       one document a word and day: what enough different people searched for and nobody found
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError, RequestError
 
 from opensearch import mapping
-from opensearch.synonyms import Synonyms
+from opensearch.joined import joined, sentence
+from opensearch.names import names
+from opensearch.synonyms import Synonyms, SynonymsRejected
 
 ALIAS = "leaflets"
 
@@ -44,6 +48,20 @@ _REJECTED = {
 }
 
 
+class OldIndex(Exception):
+    """The index was made for another mapping than this program's; nothing was changed. The text says how to make it anew."""
+_GAPS = {
+    "dynamic": "strict",
+    "properties": {
+        "word": {"type": "keyword"},
+        "day": {"type": "date", "format": "strict_date"},
+        "searches": {"type": "integer"},
+        "askers": {"type": "integer"},
+        "nearest": {"type": "object", "enabled": False},
+    },
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Indices:
     """The names of one installation's indices; tests use an alias of their own."""
@@ -60,29 +78,46 @@ class Indices:
         """The index of rejected leaflets."""
         return f"{self.alias}-rejected"
 
+    @property
+    def gaps(self) -> str:
+        """The index of words that found nothing."""
+        return f"{self.alias}-gaps"
+
     def generation(self, number: int) -> str:
         """The name of one generation; sorts by age."""
         return f"{self.alias}-{number:06d}"
 
 
 def prepare(client: OpenSearch, indices: Indices, synonyms: Synonyms) -> str:
-    """Makes whatever index is missing, leaves what is there, and gives the current generation's name."""
-    for name, body in ((indices.cursors, _CURSORS), (indices.rejected, _REJECTED)):
-        _create(client, name, {"settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}, "mappings": body})
+    """Makes whatever index is missing, leaves what is there, and gives the current generation's name.
+
+    Raises OldIndex where the generation was made for another mapping, and SynonymsRejected, with the generation as it was, where edited
+    synonyms would join two drugs that it holds.
+    """
+    _create_small(client, indices.cursors, _CURSORS)
+    _create_small(client, indices.rejected, _REJECTED)
     found = current(client, indices)
     if found is None:
         first = indices.generation(1)
         _create(client, first, {**mapping.body(synonyms), "aliases": {indices.alias: {"is_write_index": True}}})
         found = current(client, indices) or first
-    _give_synonyms(client, found, synonyms)
+    held = client.indices.get_mapping(index=found)[found]["mappings"].get("_meta", {})
+    if held.get("version") != mapping.VERSION:
+        message = (
+            f"the index {found} was made for mapping {held.get('version')} and this program writes mapping {mapping.VERSION}; searches go on "
+            f"with what it holds. To make it anew: DELETE /{found} in OpenSearch, then `indexer sync --full`"
+        )
+        raise OldIndex(message)
+    if held.get("synonyms") != synonyms.version:
+        _give_synonyms(client, found, synonyms)
     return found
 
 
 def _give_synonyms(client: OpenSearch, generation: str, synonyms: Synonyms) -> None:
     """Gives a generation the synonyms as they are now. It is closed for that: searches fail for the moment (0.2 s measured)."""
-    held = client.indices.get_mapping(index=generation)[generation]["mappings"].get("_meta", {})
-    if held.get("synonyms") == synonyms.version:
-        return
+    refusals = joined(synonyms, names(client, generation))
+    if refusals:
+        raise SynonymsRejected(f"{synonyms.file.name}: {sentence(refusals)}. The index keeps the synonyms that it has")
     client.indices.close(index=generation)
     try:
         client.indices.put_settings(index=generation, body=mapping.synonym_settings(synonyms))
@@ -98,6 +133,15 @@ def current(client: OpenSearch, indices: Indices) -> str | None:
     except NotFoundError:
         return None
     return max(str(name) for name in behind if re.fullmatch(rf"{re.escape(indices.alias)}-\d{{6}}", name))
+
+
+def prepare_gaps(client: OpenSearch, indices: Indices) -> None:
+    """Makes the index of gaps, where there is none: who writes it may not wait for the next sync."""
+    _create_small(client, indices.gaps, _GAPS)
+
+
+def _create_small(client: OpenSearch, name: str, mappings: Mapping[str, object]) -> None:
+    _create(client, name, {"settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}, "mappings": mappings})
 
 
 def _create(client: OpenSearch, name: str, body: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ from leaflets import Section
 from opensearch.synonyms import Synonyms
 
 # Raised whenever a change here means that an existing index must be rebuilt (`indexer reindex`).
-VERSION = 1
+VERSION = 2
 
 # Words that carry nothing in a leaflet or a question, folded. "não", "sem", "com" and "até" are not here: they turn a sentence over.
 STOP_WORDS = """a ao aos aquela aquele as da das de dela dele deles depois do dos e ela elas ele eles em entre era essa esse esta estas
@@ -65,6 +65,7 @@ def _analysis(synonyms: Synonyms) -> dict[str, object]:
             "beginnings": {"type": "edge_ngram", "min_gram": 2, "max_gram": 20, "preserve_original": True},
             "synonyms": _synonyms(synonyms),
         },
+        "normalizer": {"folded": {"type": "custom", "filter": folded}},
         "analyzer": {
             "text": {"tokenizer": "standard", "filter": [*folded, "oes_to_ao", "stop_words", "stem"]},
             "question": {"tokenizer": "standard", "filter": [*folded, "synonyms", "oes_to_ao", "stop_words", "stem"]},
@@ -90,6 +91,8 @@ def _properties() -> dict[str, object]:
         "product": keyword,
         "name": name,
         "name_key": keyword,
+        # The name as printed, whole and without strengths, forms and packs.
+        "called": {"type": "keyword", "fields": {"folded": {"type": "keyword", "normalizer": "folded"}}},
         "active_ingredients": name,
         "ingredient_keys": keyword,
         "ingredient_count": {"type": "byte"},
@@ -97,7 +100,10 @@ def _properties() -> dict[str, object]:
         "laboratory": {"type": "text", "analyzer": "folded", "fields": {"exact": keyword}},
         "registration": keyword,
         "eans": keyword,
+        "category": keyword,
+        "active": {"type": "boolean"},
         "doses": keyword,
+        "forms": keyword,
         "sections": {"properties": {str(s): section for s in Section}},
         # The folded words of the text, unstemmed: to tell an ordinary word from a broken name.
         "words": {"type": "text", "analyzer": "folded", "index_options": "docs", "norms": False},

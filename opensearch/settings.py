@@ -51,6 +51,7 @@ class CommonSettings(BaseModel):
     opensearch_url: HttpUrl = Field("http://127.0.0.1:9230", description="where OpenSearch answers", examples=["https://search:9200"])
     opensearch_ca_cert: FilePath | None = Field(None, description="CA certificate of OpenSearch", examples=["/etc/ssl/search-ca.pem"])
     sync_every: Pace = Field(timedelta(hours=1), description="how often each source is pulled", examples=["30m"])
+    gaps_kept: Pace = Field(timedelta(days=30), description="how long words that were searched for in vain are kept", examples=["14d"])
     log_format: Literal["console", "json"] = Field("console", description="console or json", examples=["json"])
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged", examples=["WARNING"])
 

@@ -6,20 +6,25 @@ text -> understand -> [drug, section, words] -> query -> OpenSearch -> Answer
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import TransportError
 
-from leaflets import Section
+from leaflets import Audience, Facts, Passage, Section
 from opensearch.generations import Indices
-from searchapi import passages, query
-from searchapi.lookalikes import Lookalike, lookalikes
-from searchapi.query import Clause, Filters, Window
+from opensearch.synonyms import Synonyms
+from searchapi import compare, passages, query, ranking
+from searchapi.compare import Compared
+from searchapi.lookalikes import Lookalike
+from searchapi.nothing import Instead, Smaller, keeps_the_drug, must_stand, rarity, smaller
+from searchapi.query import Filters, Window
+from searchapi.ranking import Clause
+from searchapi.sought import Sought, sought
 from searchapi.state import Snapshot
-from searchapi.understand import Suggestion, Understanding, nearest, read, understood
-from searchapi.vocabulary import Vocabulary
+from searchapi.understand import Understanding, Usage, names_near, read, understood
 
 # OpenSearch's own JSON; it ends in this module.
 Json = Any
@@ -28,6 +33,9 @@ FIRST_PASSAGE = 800
 OTHER_PASSAGE = 300
 # A word near a name is ordinary where one leaflet in a hundred uses it; fewer may be the same slip made in a leaflet.
 COMMON = 0.01
+# A word of no dictionary that leaflets tell this often among interactions is the name of a drug, whoever holds it. Over 811 real leaflets:
+# propranolol 0.76, quinidina 0.62, terfenadina 0.48; rabdomiolise 0.19, creatinina 0.14. Fewer than three leaflets say nothing.
+INTERACTING, FEWEST = 0.45, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +58,27 @@ class AlsoIn:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One product's leaflet, the newest of those that the sources hold."""
+    """One product's leaflet, the newest of those that the sources hold.
+
+    `active`: whether its registration stands; None where nobody says. `not_stated`: what was asked about and it does not tell, as typed.
+    `explanation`: why it stands where it does, where that was asked.
+    """
 
     id: str
     name: str
     active_ingredients: tuple[str, ...]
     laboratory: str
     registration: str
+    category: str | None
+    active: bool | None
     audience: str
     source: str
     updated_at: str
     score: float
     highlights: tuple[Highlight, ...]
+    not_stated: tuple[str, ...]
     also_in: tuple[AlsoIn, ...]
+    explanation: tuple[ranking.Told, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +91,14 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was understood and what was found. `total` counts products."""
+    """What was understood and what was found. `total` counts products; where it is 0, `instead` holds questions that find something."""
 
     meant: Understanding
     hits: tuple[Hit, ...]
     total: int
     facets: Mapping[str, tuple[Facet, ...]]
     lookalikes: tuple[Lookalike, ...] = ()
+    instead: tuple[Smaller, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,35 +112,64 @@ class WholeLeaflet:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One of two leaflets that are compared."""
+
+    hit: Hit
+    eans: tuple[str, ...]
+    doses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two leaflets side by side; `differs` names the facts that they tell differently."""
+
+    a: Side
+    b: Side
+    differs: tuple[str, ...]
+    sections: tuple[Compared, ...]
+
+
+class NoLeaflet(Exception):
+    """There is no leaflet of this id, or it was withdrawn; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """Asks one installation's index. `deadline` in seconds bounds each request to it."""
 
     client: OpenSearch
     indices: Indices
+    synonyms: Synonyms
     deadline: float = 5.0
 
     def understanding(self, text: str, snapshot: Snapshot) -> Understanding:
         """What a question means; the index tells ordinary words from broken names."""
         reading = read(text, snapshot.names)
-        return understood(reading, self._ordinary(tuple(d.word for d in reading.doubts)), snapshot.names)
+        return understood(reading, self._usage((*(doubt.word for doubt in reading.doubts), *reading.strange)), snapshot.names)
 
-    def search(self, meant: Understanding, filters: Filters, window: Window, names: Vocabulary) -> Answer:
+    def search(self, meant: Understanding, filters: Filters, window: Window, snapshot: Snapshot, *, explain: bool = False) -> Answer:
         """The leaflets that answer. Nothing is searched while the drug's name is in doubt."""
         if meant.suggestions and not meant.drug:
             return Answer(meant, (), 0, {"audience": (), "laboratory": (), "source": ()})
-        found = self._ask(query.search(meant, filters, window))
-        ranked = [_Ranked(hit["fields"]["product"][0], hit["_score"] or 0.0) for hit in found["hits"]["hits"]]
+        held = {} if meant.drug else self.held(meant.rest)
+        leading, wanted = query.leading(meant, filters), sought(meant, self.synonyms)
+        asked = ranking.reasons(meant, wanted, leading, rarity(held, _leaflets(snapshot)))
+        found = self._ask(query.search(meant, filters, window, asked, must_stand(meant.rest, held, snapshot.names), explain=explain))
+        ranked = [_ranked(hit, asked if explain else ()) for hit in found["hits"]["hits"]]
         told = found["aggregations"]
         facets = {
             name: tuple(Facet(bucket["key"], bucket["products"]["value"]) for bucket in told[name]["buckets"] if bucket["key"])
             for name in ("audience", "laboratory", "source")
         }
-        hits = self._hits(ranked, meant, filters, window)
-        if not ranked and not meant.drug and meant.rest:
-            meant = replace(meant, suggestions=self._names_near(meant))
-        return Answer(meant, hits, told["products"]["value"], facets, lookalikes(meant.drug, names) if meant.drug else ())
+        hits = self._hits(ranked, wanted, leading, filters, window)
+        others = snapshot.lookalikes.of(meant.drug, meant.named) if meant.drug else ()
+        answer = Answer(meant, hits, told["products"]["value"], facets, others)
+        return answer if answer.total else self._nothing(answer, filters, held, snapshot)
 
-    def _hits(self, ranked: list[_Ranked], meant: Understanding, filters: Filters, window: Window) -> tuple[Hit, ...]:
+    def _hits(
+        self, ranked: list[_Ranked], wanted: Sought, leading: tuple[Section, ...], filters: Filters, window: Window
+    ) -> tuple[Hit, ...]:
         """The newest leaflet of each product, with its passage and where else the product stands."""
         if not ranked:
             return ()
@@ -132,27 +178,49 @@ class Answers:
             tellings[hit["fields"]["product"][0]].append(_telling(hit))
         chosen = {product: [t for t in told if t.chosen_by(filters)] for product, told in tellings.items()}
         standing = {product: told[0] for product, told in chosen.items() if told}
-        leading = query.leading(meant, filters)
-        found = self._ask(query.shown([telling.id for telling in standing.values()], meant, leading))["hits"]["hits"]
+        found = self._ask(query.shown([telling.id for telling in standing.values()], wanted, leading))["hits"]["hits"]
         whole = {hit["_id"]: hit for hit in found}
         hits = []
         for number, one in enumerate(ranked):
             telling = standing.get(one.product)
             if telling is None or telling.id not in whole:
                 continue  # withdrawn between two questions to the index
-            hit = _hit(whole[telling.id], leading, FIRST_PASSAGE if number == 0 and window.page == 1 else OTHER_PASSAGE)
+            most = FIRST_PASSAGE if number == 0 and window.page == 1 else OTHER_PASSAGE
+            hit = _hit(whole[telling.id], _answered(whole[telling.id], wanted, leading, most))
             others = tuple(AlsoIn(t.id, t.source, telling.differs(t)) for t in tellings[one.product] if t.id != telling.id)
-            hits.append(replace(hit, score=round(one.score, 3), also_in=others))
+            hits.append(replace(hit, score=one.score, also_in=others, explanation=one.explanation))
         return tuple(hits)
 
-    def _names_near(self, meant: Understanding) -> tuple[Suggestion, ...]:
-        """Where nothing was found: names that begin with one of the words, or sound like it ("dip" is no broken name yet)."""
-        hits = self._ask(query.names_near(meant.rest))["hits"]["hits"]
-        return tuple(nearest(meant, hit["_source"]["name"]) for hit in hits)
+    def _nothing(self, answer: Answer, filters: Filters, held: Mapping[str, int], snapshot: Snapshot) -> Answer:
+        """An answer that found nothing, with names that may have been meant and smaller questions that find something."""
+        meant = answer.meant
+        few = max(1.0, COMMON * _leaflets(snapshot))
+        near = names_near(meant.text, [word for word, count in held.items() if count < few], snapshot.names)
+        offered = self._instead(meant, filters, held, snapshot)
+        return replace(answer, meant=replace(meant, suggestions=meant.suggestions or near), instead=offered)
+
+    def _instead(self, meant: Understanding, filters: Filters, held: Mapping[str, int], snapshot: Snapshot) -> tuple[Smaller, ...]:
+        """Of each kind the nearest smaller question that finds something."""
+        asked = [(one, self.understanding(one.query, snapshot)) for one in smaller(meant, filters, held, snapshot.names)]
+        asked = [(one, less) for one, less in asked if keeps_the_drug(less, meant)]
+        held = self.held(dict.fromkeys(word for _, less in asked for word in less.rest))
+        found = self._ask_at_once([query.total(less, must_stand(less.rest, held, snapshot.names)) for _, less in asked])
+        offered: dict[Instead, Smaller] = {}
+        for (one, _), told in zip(asked, found, strict=True):
+            if total := told["aggregations"]["products"]["value"]:
+                offered.setdefault(one.why, replace(one, total=total))
+        return tuple(offered.values())
+
+    def held(self, words: Iterable[str]) -> Mapping[str, int]:
+        """How many leaflets hold each of some folded words, by a search for it."""
+        asked = tuple(words)
+        found = self._ask_at_once([query.holding(word) for word in asked])
+        return {word: told["hits"]["total"]["value"] for word, told in zip(asked, found, strict=True)}
 
     def leaflet(self, leaflet_id: str, meant: Understanding | None) -> WholeLeaflet | None:
         """One whole leaflet, the question's words marked; None where there is none of this id or it was withdrawn."""
-        hits = self._ask(query.leaflet(leaflet_id, meant))["hits"]["hits"]
+        wanted = sought(meant, self.synonyms) if meant else Sought()
+        hits = self._ask(query.leaflet(leaflet_id, wanted))["hits"]["hits"]
         if not hits:
             return None
         told = hits[0]["_source"]
@@ -161,32 +229,60 @@ class Answers:
             Highlight(Section(name), told["titles"].get(name, ""), passages.as_html(marked.get(Section(name), text)))
             for name, text in told["sections"].items()
         )
-        return WholeLeaflet(_hit(hits[0], (), OTHER_PASSAGE), sections, tuple(told["doses"]), told["history"])
+        return WholeLeaflet(_hit(hits[0]), sections, tuple(told["doses"]), told["history"])
 
-    def _ordinary(self, words: tuple[str, ...]) -> frozenset[str]:
-        """Those of the words that leaflets use: names stand in few leaflets, broken names in next to none."""
+    def comparison(self, a: str, b: str) -> Comparison:
+        """Two leaflets side by side; raises NoLeaflet."""
+        found = {hit["_id"]: hit for hit in self._ask(query.whole((a, b)))["hits"]["hits"]}
+        missing = [f"{name}={leaflet_id}" for name, leaflet_id in (("a", a), ("b", b)) if leaflet_id not in found]
+        if missing:
+            raise NoLeaflet(f"there is no leaflet {' and none '.join(missing)}: it may have been withdrawn; search for its name")
+        mine, theirs = found[a], found[b]
+        return Comparison(
+            _side(mine), _side(theirs), compare.facts(_facts(mine), _facts(theirs)), compare.sections(_passages(mine), _passages(theirs))
+        )
+
+    def _usage(self, words: tuple[str, ...]) -> Usage:
+        """How leaflets use words: broken names stand in next to none of them, names of other drugs among the interactions."""
         if not words:
-            return frozenset()
-        lines: list[Clause] = []
-        for word in words:
-            lines += [{"index": self.indices.alias}, query.word_counts(word)]
-        lines += [{"index": self.indices.alias}, {"size": 0, "track_total_hits": True}]
-        *counts, all_leaflets = self.client.msearch(body=lines, request_timeout=self.deadline)["responses"]
+            return Usage()
+        everything: Clause = {"size": 0, "track_total_hits": True}
+        *counts, all_leaflets = self._ask_at_once([*(query.word_counts(word) for word in words), everything])
         least = max(1, int(COMMON * all_leaflets["hits"]["total"]["value"]))
-        return frozenset(word for word, count in zip(words, counts, strict=True) if count["hits"]["total"]["value"] >= least)
+        holding = {word: count["hits"]["total"]["value"] for word, count in zip(words, counts, strict=True)}
+        interacting = {word: count["aggregations"]["interactions"]["doc_count"] for word, count in zip(words, counts, strict=True)}
+        return Usage(
+            ordinary=frozenset(word for word in words if holding[word] >= least),
+            drugs=frozenset(word for word in words if interacting[word] >= max(FEWEST, INTERACTING * holding[word])),
+        )
+
+    def _ask_at_once(self, bodies: list[Clause]) -> list[Json]:
+        """The answers of several questions to the index, asked in one request."""
+        if not bodies:
+            return []
+        lines = [line for body in bodies for line in ({"index": self.indices.alias}, body)]
+        found: list[Json] = self.client.msearch(body=lines, request_timeout=self.deadline)["responses"]
+        for told in found:
+            if "error" in told:
+                raise TransportError(told["status"], told["error"]["type"])
+        return found
 
     def _ask(self, body: Clause) -> Json:
-        return self.client.search(
-            index=self.indices.alias, body=body, params={"request_timeout": self.deadline, "timeout": f"{int(self.deadline * 1000)}ms"}
-        )
+        params = {"request_timeout": self.deadline, "timeout": f"{int(self.deadline * 1000)}ms", "include_named_queries_score": "true"}
+        return self.client.search(index=self.indices.alias, body=body, params=params)
+
+
+def _leaflets(snapshot: Snapshot) -> int:
+    return sum(source.leaflets for source in snapshot.freshness.sources)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """A product and the score of its best leaflet."""
+    """A product, the score of its best leaflet, and why that one has it, where that was asked."""
 
     product: str
     score: float
+    explanation: tuple[ranking.Told, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +303,24 @@ class _Telling:
         return tuple(str(section) for section in Section if self.sections.get(str(section)) != other.sections.get(str(section)))
 
 
+def _ranked(hit: Json, asked: tuple[ranking.Reason, ...]) -> _Ranked:
+    met = hit.get("matched_queries", {})
+    explanation = ranking.explained(asked, met, hit["_id"], hit["fields"]["updated_at"][0]) if asked else None
+    return _Ranked(hit["fields"]["product"][0], hit["_score"], explanation)
+
+
 def _telling(hit: Json) -> _Telling:
     fields = hit["fields"]
     hashes = dict(told.split(" ") for told in fields.get("section_hashes", ()))
     return _Telling(hit["_id"], fields["source"][0], fields.get("laboratory.exact", [""])[0], hashes)
 
 
-def _hit(hit: Json, leading: tuple[Section, ...], most: int) -> Hit:
+def _answered(hit: Json, wanted: Sought, leading: tuple[Section, ...], most: int) -> passages.Answered:
+    texts = {Section(name): text for name, text in hit["_source"].get("sections", {}).items()} | _marked(hit)
+    return passages.answered(texts, wanted, leading, most, near=frozenset(hit.get("matched_queries", ())))
+
+
+def _hit(hit: Json, answered: passages.Answered = passages.NOTHING_SHOWN) -> Hit:
     told = hit["_source"]
     return Hit(
         id=hit["_id"],
@@ -221,33 +328,39 @@ def _hit(hit: Json, leading: tuple[Section, ...], most: int) -> Hit:
         active_ingredients=tuple(told["active_ingredients"]),
         laboratory=told["laboratory"],
         registration=told["registration"],
+        category=told.get("category"),
+        active=told.get("active"),
         audience=told["audience"],
         source=told["source"],
         updated_at=told["updated_at"],
         score=0.0,
-        highlights=_highlights(hit, leading, most),
+        highlights=tuple(Highlight(one.section, told["titles"].get(one.section, ""), one.html) for one in answered.shown),
+        not_stated=tuple(thing.typed for thing in answered.not_stated),
         also_in=(),
     )
+
+
+def _side(hit: Json) -> Side:
+    return Side(_hit(hit), tuple(hit["_source"]["eans"]), tuple(hit["_source"]["doses"]))
+
+
+def _facts(hit: Json) -> Facts:
+    told = hit["_source"]
+    return Facts(
+        name=told["name"],
+        active_ingredients=tuple(told["active_ingredients"]),
+        laboratory=told["laboratory"],
+        registration=told["registration"],
+        eans=tuple(told["eans"]),
+        audience=Audience(told["audience"]),
+    )
+
+
+def _passages(hit: Json) -> dict[Section, Passage]:
+    titles = hit["_source"]["titles"]
+    return {Section(name): Passage(Section(name), titles.get(name, ""), text) for name, text in hit["_source"]["sections"].items()}
 
 
 def _marked(hit: Json) -> dict[Section, str]:
     """The sections in which words were found, whole, with their marks."""
     return {Section(field.removeprefix("sections.")): texts[0] for field, texts in hit.get("highlight", {}).items()}
-
-
-def _highlights(hit: Json, leading: tuple[Section, ...], most: int) -> tuple[Highlight, ...]:
-    """The passage of the section that answers; where none was asked for, of the two that hold most of the words."""
-    marked = _marked(hit)
-    texts = hit["_source"].get("sections", {})
-    titles = hit["_source"]["titles"]
-    shown = [section for section in leading if section in titles]
-    if shown:
-        # The section asked for, unless only its stand-in holds the words.
-        best = shown[0] if shown[0] == leading[0] else next((s for s in shown if s in marked), shown[0])
-        chosen = [best]
-    else:
-        chosen = sorted(marked, key=lambda section: -passages.found_words(marked[section]))[:2]
-        chosen = chosen or [Section(name) for name in texts][:1]
-    return tuple(
-        Highlight(s, titles.get(str(s), ""), passages.passage(marked.get(s) or texts.get(str(s), ""), most // len(chosen))) for s in chosen
-    )

@@ -7,10 +7,14 @@ import time
 from flask import Flask, Response, g, request
 
 from opensearch.client import connect
+from opensearch.gaps import Gaps
 from opensearch.generations import Indices
 from opensearch.synonyms import Synonyms, synonyms
 from searchapi import cache, errors, routes
 from searchapi.answers import Answers
+from searchapi.gaps import GapCounter
+from searchapi.keys import Keyring
+from searchapi.lookalikes import listed
 from searchapi.metrics import Metrics
 from searchapi.page.words import FILTERS
 from searchapi.settings import Settings
@@ -31,8 +35,10 @@ def create_app(settings: Settings, *, indices: Indices | None = None, cache_pref
     indices = indices or Indices()
     known: Synonyms = synonyms()
     client = connect(settings.opensearch_url, ca_cert=str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None)
-    state = IndexState(client, indices, known, stale_after=2 * settings.sync_every)
-    desk = routes.Desk(Answers(client, indices), state, cache.AnswerCache(cache.connect(settings.redis_url), cache_prefix), Metrics())
+    state = IndexState(client, indices, known, listed(settings.lookalikes_file), stale_after=2 * settings.sync_every)
+    answers, redis = Answers(client, indices, known), cache.connect(settings.redis_url)
+    gaps = GapCounter(redis, cache_prefix, Gaps(client, indices), answers.held, askers=settings.gaps_askers, kept=settings.gaps_kept)
+    desk = routes.Desk(answers, state, cache.AnswerCache(redis, cache_prefix), Metrics(), Keyring(settings.api_keys_file), gaps)
     app = Flask("searchapi", static_folder=None)
     app.extensions["desk"] = desk
     app.jinja_env.filters.update(FILTERS)
@@ -41,6 +47,7 @@ def create_app(settings: Settings, *, indices: Indices | None = None, cache_pref
     errors.register(app, settings.opensearch_url)
     _observe(app, desk.metrics)
     state.start()
+    gaps.start()
     return app
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any, NoReturn
 
+import typer
 from gunicorn.app.base import BaseApplication
 
 from opensearch import logs
 from opensearch.settings import WrongSettings, read
-from opensearch.synonyms import SynonymsRejected
+from opensearch.synonyms import SynonymsRejected, synonyms
 from searchapi.app import create_app
+from searchapi.keys import KeysRejected, Role, keys, new
+from searchapi.lookalikes import LookalikesRejected, listed
 from searchapi.settings import Settings
 
 MISCONFIGURED = 2
@@ -46,22 +49,54 @@ class Server(BaseApplication):
         return create_app(self.settings)
 
 
-def main() -> None:
+_HELP = "Serves the SAC page and the search API on PORT until it is told to stop. It reads from the environment:\n\n\b\n" + "\n".join(
+    f"{name.upper():<22} {field.description}{'' if field.default is None else f' (default {field.default})'}"
+    for name, field in Settings.model_fields.items()
+)
+app = typer.Typer(help=_HELP, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+keys_app = typer.Typer(help="Keys of those who may ask for more than everybody.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+@app.callback(invoke_without_command=True)
+def serve(context: typer.Context) -> None:
     """Serves until it is told to stop; exits 2 where the environment is wrong."""
-    if sys.argv[1:]:
-        sys.stdout.write(HELP)
-        sys.exit(0 if sys.argv[1] in {"-h", "--help"} else MISCONFIGURED)
+    if context.invoked_subcommand:
+        return
     try:
         settings = read(Settings, os.environ)
         logs.configure(settings.log_format, settings.log_level)
+        # Read here too: a fault in a file must end the start with its name, not a worker of gunicorn's.
+        synonyms()
+        listed(settings.lookalikes_file)
+        if settings.api_keys_file:
+            keys(settings.api_keys_file)
         Server(settings).run()
-    except (WrongSettings, SynonymsRejected) as error:
-        sys.stderr.write(f"searchapi: {error}\n")
-        sys.exit(MISCONFIGURED)
+    except (WrongSettings, SynonymsRejected, LookalikesRejected, KeysRejected) as error:
+        _misconfigured(str(error))
 
 
-HELP = """Usage: searchapi
+@keys_app.command("new")
+def new_key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is: a person or a program.")],
+    role: Annotated[list[Role], typer.Option(help="What it opens; may be given several times.")],
+) -> None:
+    """Make a key: it is shown this once, with the line to add to the file that API_KEYS_FILE names."""
+    try:
+        made = new(name, frozenset(role))
+    except KeysRejected as error:
+        _misconfigured(str(error))
+    sys.stderr.write("The key, shown this once; it is sent as `Authorization: Bearer KEY`:\n")
+    sys.stdout.write(f"{made.secret}\n")
+    sys.stderr.write("The line to add to the file that API_KEYS_FILE names (taken out, the key is revoked):\n")
+    sys.stdout.write(f"{made.line}\n")
 
-Serves the SAC page and the search API on PORT until it is told to stop. It takes no arguments; it reads from the environment:
 
-""" + "".join(f"  {name.upper():<22} {field.description} (default {field.default})\n" for name, field in Settings.model_fields.items())
+def _misconfigured(message: str) -> NoReturn:
+    sys.stderr.write(f"searchapi: {message}\n")
+    sys.exit(MISCONFIGURED)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -54,7 +54,7 @@ def register(app: Flask, opensearch_url: str) -> None:
 
 def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Response:
     """The answer of a failed request."""
-    if request.path == "/" or request.path.startswith("/leaflets/"):
+    if request.path in {"/", "/compare"} or request.path.startswith("/leaflets/"):
         text = _PAGE_TEXTS.get(status, _PAGE_TEXTS[HTTPStatus.SERVICE_UNAVAILABLE])
         response = Response(render_template("problem.html", status=int(status), message=text), status=status, mimetype="text/html")
     else:
@@ -62,6 +62,8 @@ def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Res
         if parameter is not None:
             problem["parameter"] = parameter
         response = Response(json.dumps(problem, ensure_ascii=False), status=status, mimetype="application/problem+json")
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         response.headers["Retry-After"] = RETRY_AFTER
     return response

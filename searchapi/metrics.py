@@ -21,6 +21,9 @@ class Metrics:
         self.outcomes = Counter(
             "searchapi_search_total", "searches by outcome: found, nothing, suggested", ["outcome"], registry=self.registry
         )
+        self.refused = Gauge(
+            "searchapi_synonyms_refused", "synonyms left out because they would join two drugs of the index", registry=self.registry
+        )
         self.leaflets = Gauge("searchapi_source_leaflets", "leaflets in the index, by source", ["source"], registry=self.registry)
         self.synced = Gauge(
             "searchapi_source_synced_timestamp_seconds", "when each source was last synced, seconds since 1970", ["source"],

@@ -14,6 +14,8 @@ from searchapi.query import Filters, Window
 # A question on the phone is a sentence; an invoice line has at most 120 characters.
 LONGEST_QUESTION = 300
 LARGEST_PAGE = 50
+# Bytes: the longest id that OpenSearch holds.
+LONGEST_ID = 512
 # OpenSearch's own default bound of from + size (index.max_result_window).
 DEEPEST = 10_000
 
@@ -28,14 +30,24 @@ class BadParameter(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A whole search as it was asked."""
+    """A whole search as it was asked. `explain`: the answer is to say why each result stands where it does."""
 
     text: str
     filters: Filters
     window: Window
+    explain: bool = False
 
 
-SEARCH = ("q", "audience", "section", "laboratory", "source", "page", "size")
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The ids of two leaflets that are to be compared."""
+
+    a: str
+    b: str
+
+
+COMPARE = ("a", "b")
+SEARCH = ("q", "audience", "section", "laboratory", "source", "page", "size", "explain")
 
 
 def search(given: Mapping[str, str]) -> Question:
@@ -52,7 +64,17 @@ def search(given: Mapping[str, str]) -> Question:
         laboratory=tidy(given.get("laboratory", "")),
         source=tidy(given.get("source", "")),
     )
-    return Question(question(given), filters, window)
+    return Question(question(given), filters, window, explain=_one_of(given, "explain", ["0", "1"]) == "1")
+
+
+def pair(given: Mapping[str, str]) -> Pair:
+    """The leaflets of `/v1/compare`."""
+    known(given, COMPARE)
+    ids = {name: tidy(given.get(name, "")) for name in COMPARE}
+    for name, leaflet_id in ids.items():
+        if not leaflet_id or len(leaflet_id.encode()) > LONGEST_ID:
+            raise BadParameter(name, f"{name} must be the id of a leaflet, as a search gives it: {name}=matriz:001101:patient")
+    return Pair(ids["a"], ids["b"])
 
 
 def question(given: Mapping[str, str]) -> str:

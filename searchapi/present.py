@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from leaflets import Section
-from searchapi.answers import Answer, Facet, Highlight, Hit, WholeLeaflet
+from searchapi.answers import Answer, Comparison, Facet, Highlight, Hit, Side, WholeLeaflet
+from searchapi.compare import Telling
 from searchapi.query import Filters, Window
 from searchapi.state import Freshness, Snapshot, SourceFreshness
 from searchapi.understand import Suggestion, Understanding
@@ -22,7 +24,8 @@ def search(answer: Answer, filters: Filters, window: Window) -> Json:
         "page": window.page,
         "size": window.size,
         "suggestions": suggestions(answer.meant.suggestions),
-        "lookalikes": [{"name": other.name, "contrast": [other.mine, other.theirs]} for other in answer.lookalikes],
+        "instead": [{"why": str(one.why), "query": one.query, "total": one.total} for one in answer.instead],
+        "lookalikes": [{"name": o.name, "contrast": [o.mine, o.theirs], "by": str(o.by)} for o in answer.lookalikes],
         "facets": {name: _facet(values) for name, values in answer.facets.items()},
     }
 
@@ -45,27 +48,57 @@ def _query(meant: Understanding, filters: Filters) -> Json:
 
 def hit(found: Hit) -> Json:
     """One result."""
-    return {
+    told: Json = {
         "id": found.id,
         "name": found.name,
         "active_ingredients": list(found.active_ingredients),
         "laboratory": found.laboratory,
         "registration": registration(found.registration),
+        "category": found.category,
+        "active": found.active,
         "audience": found.audience,
         "source": found.source,
         "updated_at": found.updated_at,
         "score": found.score,
         "highlights": [_highlight(h) for h in found.highlights],
+        "not_stated": list(found.not_stated),
         "also_in": [{"id": other.id, "source": other.source, "differs": list(other.differs)} for other in found.also_in],
     }
+    return told if found.explanation is None else told | {"explanation": [asdict(line) for line in found.explanation]}
 
 
 def leaflet(found: WholeLeaflet) -> Json:
     """A whole leaflet by section."""
-    whole = hit(found.hit)
-    for of_a_result in ("score", "highlights", "also_in"):
+    return _product(found.hit) | {"doses": list(found.doses), "sections": [_highlight(s) for s in found.sections], "history": found.history}
+
+
+def comparison(found: Comparison) -> Json:
+    """Two leaflets side by side."""
+    return {
+        "a": _side(found.a),
+        "b": _side(found.b),
+        "differs": list(found.differs),
+        "sections": [
+            {"section": str(s.section), "differs": s.differs, "a": _telling(s.section, s.a), "b": _telling(s.section, s.b)}
+            for s in found.sections
+        ],
+    }
+
+
+def _side(side: Side) -> Json:
+    return _product(side.hit) | {"eans": list(side.eans), "doses": list(side.doses)}
+
+
+def _telling(section: Section, told: Telling | None) -> Json | None:
+    return {"title": told.title or _TITLES[section], "html": told.html} if told else None
+
+
+def _product(found: Hit) -> Json:
+    """What is told of a product beside a search."""
+    whole = hit(found)
+    for of_a_result in ("score", "highlights", "not_stated", "also_in"):
         del whole[of_a_result]
-    return whole | {"doses": list(found.doses), "sections": [_highlight(s) for s in found.sections], "history": found.history}
+    return whole
 
 
 def suggestions(found: Sequence[Suggestion]) -> list[Json]:

@@ -12,10 +12,12 @@ from flask import Blueprint, Response, abort, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from searchapi import params, present
-from searchapi.answers import Answers
+from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
+from searchapi.gaps import GapCounter
+from searchapi.keys import Keyring, Role
 from searchapi.metrics import Metrics
-from searchapi.params import BadParameter, Question
+from searchapi.params import BadParameter, Pair, Question
 from searchapi.present import Json
 from searchapi.state import IndexState, Snapshot
 from searchapi.understand import typed
@@ -31,14 +33,16 @@ class Desk:
     state: IndexState
     cache: AnswerCache
     metrics: Metrics
+    keyring: Keyring
+    gaps: GapCounter
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A search's answer, and whether the cache had it."""
+    """A search's answer, and what the cache did for it, in the words of RFC 9211."""
 
     body: Json
-    hit: bool
+    cache_status: str
 
 
 def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
@@ -47,9 +51,12 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
 
     @routes.get("/v1/search")
     def search() -> Response:
-        told = _told(desk, params.search(request.args))
+        question = params.search(request.args)
+        if question.explain:
+            _require(desk.keyring, Role.EXPLAIN)
+        told = _explained(desk, question) if question.explain else _told(desk, question)
         response = _json(told.body)
-        response.headers["Cache-Status"] = "searchapi; hit" if told.hit else "searchapi; fwd=miss"
+        response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
         return response
 
     @routes.get("/v1/suggest")
@@ -63,6 +70,10 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
     def leaflet(leaflet_id: str) -> Response:
         params.known(request.args, ("q",))
         return _json(_leaflet(desk, leaflet_id, request.args))
+
+    @routes.get("/v1/compare")
+    def compare() -> Response:
+        return _json(_comparison(desk, params.pair(request.args)))
 
     @routes.get("/v1/sources")
     def sources() -> Response:
@@ -83,6 +94,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
     def metrics() -> Response:
         # Told also while OpenSearch is away: that is when somebody looks.
         known = desk.state.newest
+        desk.metrics.refused.set(len(known.refused) if known else 0)
         for source in known.freshness.sources if known else ():
             desk.metrics.leaflets.labels(source.source).set(source.leaflets)
             if source.synced_at:
@@ -125,6 +137,12 @@ def page(desk: Desk) -> Blueprint:
         found = _leaflet(desk, leaflet_id, request.args)
         return render_template("leaflet.html", leaflet=found, q=params.tidy(request.args.get("q", "")), section_names=present.SECTION_NAMES)
 
+    @routes.get("/compare")
+    def compare() -> str:
+        told = _comparison(desk, params.pair({name: request.args.get(name, "") for name in params.COMPARE}))
+        q = params.tidy(request.args.get("q", ""))
+        return render_template("compare.html", comparison=told, q=q, section_names=present.SECTION_NAMES)
+
     return routes
 
 
@@ -137,19 +155,54 @@ def _told(desk: Desk, question: Question) -> Told:
     key = desk.cache.key(question, snapshot.names.stamp)
     kept = desk.cache.get(key)
     desk.metrics.cache.labels("hit" if kept else "miss").inc()
-    body: Json = json.loads(kept) if kept else _answer(desk, question, key, snapshot)
-    told = present.with_question(body, question.text) | {"freshness": present.freshness(snapshot)}
-    return Told(told, hit=kept is not None)
+    if kept:
+        desk.metrics.outcomes.labels("found").inc()
+        return Told(_whole(json.loads(kept), question, snapshot), "hit")
+    body = _answer(desk, question, snapshot)
+    if body["total"] and not body["suggestions"]:
+        # What is suggested, or offered instead, holds words of the question; and who else finds nothing is to be counted.
+        desk.cache.keep(key, json.dumps(body, ensure_ascii=False).encode())
+    return Told(_whole(body, question, snapshot), "fwd=miss")
 
 
-def _answer(desk: Desk, question: Question, key: str, snapshot: Snapshot) -> Json:
-    """The answer made anew, of the state of the index that its key names."""
+def _explained(desk: Desk, question: Question) -> Told:
+    """The answer with why each result stands where it does: always made anew, and never kept for those who have no key."""
+    snapshot = desk.state.snapshot()
+    return Told(_whole(_answer(desk, question, snapshot, explain=True), question, snapshot), "fwd=bypass")
+
+
+def _whole(body: Json, question: Question, snapshot: Snapshot) -> Json:
+    """An answer with what is never kept with it."""
+    return present.with_question(body, question.text) | {"freshness": present.freshness(snapshot)}
+
+
+def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool = False) -> Json:
+    """The answer made anew, of one state of the index."""
     meant = desk.answers.understanding(question.text, snapshot)
-    answer = desk.answers.search(meant, question.filters, question.window, snapshot.names)
-    desk.metrics.outcomes.labels("suggested" if answer.meant.suggestions else "found" if answer.hits else "nothing").inc()
-    body = present.search(answer, question.filters, question.window)
-    desk.cache.keep(key, json.dumps(body, ensure_ascii=False).encode())
-    return body
+    answer = desk.answers.search(meant, question.filters, question.window, snapshot, explain=explain)
+    desk.metrics.outcomes.labels("found" if answer.total else "suggested" if answer.meant.suggestions else "nothing").inc()
+    if not answer.total:
+        desk.gaps.heard(answer.meant, desk.keyring.name(_bearer()) or request.remote_addr or "", snapshot.names)
+    return present.search(answer, question.filters, question.window)
+
+
+def _require(keyring: Keyring, role: Role) -> None:
+    """Answers 401 or 403 in place of the request where its key does not open what is asked for."""
+    roles = keyring.roles(_bearer())
+    if roles is None:
+        abort(
+            HTTPStatus.UNAUTHORIZED,
+            description=f"this needs a key with the role {role}: send `Authorization: Bearer KEY`. An operator makes one with "
+            f"`searchapi keys new NAME --role {role}` and puts its line into the file that API_KEYS_FILE names",
+        )
+    if role not in roles:
+        abort(HTTPStatus.FORBIDDEN, description=f"this key lacks the role {role}: an operator adds it to the key's line in API_KEYS_FILE")
+
+
+def _bearer() -> str:
+    """The key that came with the request; empty where none did."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
@@ -159,6 +212,13 @@ def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
     if found is None:
         abort(HTTPStatus.NOT_FOUND, description="there is no leaflet of this id: it may have been withdrawn; search for its name")
     return present.leaflet(found)
+
+
+def _comparison(desk: Desk, pair: Pair) -> Json:
+    try:
+        return present.comparison(desk.answers.comparison(pair.a, pair.b))
+    except NoLeaflet as error:
+        abort(HTTPStatus.NOT_FOUND, description=str(error))
 
 
 def _json(body: Json) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, FilePath
 
 from opensearch.settings import CommonSettings, Port
 
@@ -23,4 +23,11 @@ class Settings(CommonSettings):
         "redis://127.0.0.1:6390/0", description="where Redis answers; only a cache", examples=["redis://cache:6379/0"]
     )
     port: Port = Field(8000, description="the port the page and the API answer on", examples=["8080"])
+    lookalikes_file: FilePath | None = Field(
+        None, description="the customer's own list of look-alike names", examples=["/etc/bulario/lookalikes.txt"]
+    )
+    api_keys_file: FilePath | None = Field(
+        None, description="the keys of those who may ask for more than everybody", examples=["/etc/bulario/keys.toml"]
+    )
+    gaps_askers: int = Field(5, ge=2, description="how many must have searched for an unknown word before it is listed", examples=["10"])
     searchapi_host: str = Field("127.0.0.1", description="the address searchapi listens on", examples=["10.0.0.5"])

@@ -36,11 +36,12 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A word of a name near the word that was typed, the cheaper the nearer."""
+    """A word of a name near the word that was typed, the cheaper the nearer; `close` where hardly anything else can be meant."""
 
     word: str
     why: Why
     cost: float
+    close: bool = False
 
 
 MOST = 5
@@ -48,10 +49,17 @@ MOST = 5
 SHORTEST = 4
 # Typing has to tell names apart: after 5 letters 75 % of names are alone (1,395 names).
 SHORTEST_PREFIX = 3
-# Slips of the pen and of the ear together, for each letter typed: half a slip of either kind in a word of four letters each.
+# Slips of the pen and of the ear together, for each letter typed: two of either kind in six letters, where nothing but a name and its pack
+# is told.
+MANY_SLIPS = 0.67
+# The same within a sentence, whose words may be no names at all: one of either kind in four letters.
 SLIPS = 0.5
 # The same where a drug is known already, and another word may only be one that we do not know.
 FEW_SLIPS = 0.35
+# Words that begin and go on so much alike (Jaro-Winkler) may hold so many more: letters that changed places are two slips of either kind.
+ALIKE, ALIKE_SLIPS = 0.88, 0.2
+# Letters, and slips or missing letters: a word of so many with so few is that name, whatever leaflets say ("warfarin", "ibuprofen").
+LONG, CLOSE = 6, 2
 # No misspelling of the 274 had more slips of the pen; a slip of the ear may be three of the pen ("siprofloxassino").
 MOST_SLIPS = 4
 
@@ -130,14 +138,16 @@ def _broken(word: str, names: Lexicon, slips: float) -> Iterable[Near]:
     """Names of which the word may be a misspelling."""
     if len(word) < SHORTEST or word in names.counts:
         return
-    most = min(MOST_SLIPS, max(1, len(word) // 3))
+    most = min(MOST_SLIPS, max(1, (len(word) + 1) // 3))
     sounds = phonetic_keys(word)
     candidates = names.written.near(word, most).union(*(names.sounding.near(sound, 1) for sound in sounds))
     for name in candidates:
         pen = OSA.distance(word, name)
         ear = min((OSA.distance(sound, other) for sound in sounds for other in names.sounds[name]), default=pen)
-        if pen + ear <= max(2.0, slips * len(word)):
-            yield Near(name, Why.PHONETIC if ear == 0 else Why.SPELLING, pen + ear - _like(word, name, names))
+        allowed = slips + (ALIKE_SLIPS if JaroWinkler.similarity(word, name) >= ALIKE else 0.0)
+        if pen + ear <= max(2.0, allowed * len(word)):
+            why = Why.PHONETIC if ear == 0 else Why.SPELLING
+            yield Near(name, why, pen + ear - _like(word, name, names), close=len(word) >= LONG and pen + ear <= CLOSE)
 
 
 # What a name that only begins with the word costs: more than one slip of the ear, less than one of both kinds, and each missing letter.
@@ -151,7 +161,8 @@ def _begun(word: str, names: Lexicon, *, typing: bool) -> Iterable[Near]:
     for name in names.beginnings.get(word[:SHORTEST_PREFIX], ()):
         if name.startswith(word) and name != word:
             cost = _UNFINISHED + _MISSING * (len(name) - len(word)) - _like(word, name, names)
-            yield Near(name, Why.PREFIX, cost - 10 if typing else cost)
+            close = len(word) >= LONG and len(name) - len(word) <= CLOSE
+            yield Near(name, Why.PREFIX, cost - 10 if typing else cost, close=close)
     if typing:
         for name in {name for sound in phonetic_keys(word) for name in names.sounding.beginning_with(sound)} - {word}:
             yield Near(name, Why.PHONETIC, _UNFINISHED + _MISSING * max(0, len(name) - len(word)) - _like(word, name, names))
@@ -159,7 +170,13 @@ def _begun(word: str, names: Lexicon, *, typing: bool) -> Iterable[Near]:
 
 def _like(word: str, name: str, names: Lexicon) -> float:
     """What speaks for a name beside its slips: a common beginning counts up to 1.5 slips, ten times the leaflets a quarter."""
-    return 1.5 * JaroWinkler.similarity(word, name) + 0.25 * math.log10(names.counts[name] + 1)
+    opening = 0.0 if _opening(word) == _opening(name) else -0.5
+    return 1.5 * JaroWinkler.similarity(word, name) + 0.25 * math.log10(names.counts[name] + 1) + opening
+
+
+def _opening(word: str) -> str:
+    """The first sound of a word: nobody drops it, many write another letter for it."""
+    return (phonetic_keys(word) or (word,))[0][:1]
 
 
 def _forms(pairs: Iterable[tuple[str, str]]) -> _Forms:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError, OpenSearchException
 
 from opensearch.generations import Indices, current
+from opensearch.joined import Refusal, joined, sentence
 from opensearch.names import names
 from opensearch.synonyms import Synonyms
+from searchapi.lookalikes import Listed, LookAlikes
 from searchapi.ordinary import ordinary_words
 from searchapi.vocabulary import Vocabulary, vocabulary
 
@@ -60,19 +62,22 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One state of the index."""
+    """One state of the index. `refused`: the synonyms that would join two of its drugs, which the names were read without."""
 
     names: Vocabulary
+    lookalikes: LookAlikes
+    refused: tuple[Refusal, ...]
     freshness: Freshness
 
 
 class IndexState:
     """The newest snapshot, renewed in the background from `start` to `stop`."""
 
-    def __init__(self, client: OpenSearch, indices: Indices, synonyms: Synonyms, stale_after: timedelta) -> None:
+    def __init__(self, client: OpenSearch, indices: Indices, synonyms: Synonyms, own: Listed, stale_after: timedelta) -> None:
         self._client = client
         self._indices = indices
         self._synonyms = synonyms
+        self._own = own
         self._stale_after = stale_after
         self._snapshot: Snapshot | None = None
         self._looking = threading.Lock()
@@ -108,8 +113,10 @@ class IndexState:
                 return None
             stamp = self._stamp(generation)
             held = self._snapshot
-            names = held.names if held and held.names.stamp == stamp else self._vocabulary(stamp, generation)
-            self._snapshot = Snapshot(names, self._freshness())
+            if held and held.names.stamp == stamp:
+                self._snapshot = replace(held, freshness=self._freshness())
+            else:
+                self._snapshot = self._new(stamp, generation, held)
             return self._snapshot
 
     def _go_on(self) -> None:
@@ -121,13 +128,20 @@ class IndexState:
             self._stopped.wait(LOOK_EVERY)
 
     def _stamp(self, generation: str) -> str:
-        """Changes with every write into the index and with every edit of the synonyms."""
+        """Changes with every write into the index and with every edit of the synonyms and of the list of look-alikes."""
         body = {"size": 0, "track_total_hits": True, "aggs": {"newest": {"max": {"field": "indexed_at"}}}}
         found = self._client.search(index=generation, body=body)
-        return f"{generation}/{found['hits']['total']['value']}/{found['aggregations']['newest']['value']}/{self._synonyms.version}"
+        written = f"{found['hits']['total']['value']}/{found['aggregations']['newest']['value']}"
+        return f"{generation}/{written}/{self._synonyms.version}/{self._own.version}"
 
-    def _vocabulary(self, stamp: str, generation: str) -> Vocabulary:
-        return vocabulary(names(self._client, generation), self._synonyms, stamp=stamp, generation=generation, ordinary=ordinary_words())
+    def _new(self, stamp: str, generation: str, held: Snapshot | None) -> Snapshot:
+        named = tuple(names(self._client, generation))
+        refused = joined(self._synonyms, named)
+        if refused and refused != (held.refused if held else ()):
+            log.error("synonyms that would join two drugs are left out", extra={"file": str(self._synonyms.file), "why": sentence(refused)})
+        usable = self._synonyms.without({refusal.line for refusal in refused})
+        known = vocabulary(named, usable, stamp=stamp, generation=generation, ordinary=ordinary_words())
+        return Snapshot(known, LookAlikes(known, usable, self._own), refused, self._freshness())
 
     def _freshness(self) -> Freshness:
         counted = {"size": 0, "query": {"term": {"withdrawn": False}}, "aggs": {"sources": {"terms": {"field": "source", "size": 1000}}}}

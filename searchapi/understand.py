@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from leaflets import Audience, Section
 from leaflets.doses import doses
 from leaflets.identity import eans
-from leaflets.labels import Kind, Token, tokens
-from leaflets.names import fold, is_salt, key, salts_beginning
+from leaflets.labels import Kind, Token, form_of, tokens
+from leaflets.names import fold, has_stem, is_salt, key, salts_beginning
 from opensearch.mapping import STOP_WORDS
 from searchapi import sections
-from searchapi.spelling import FEW_SLIPS, MOST, SLIPS, Near, Why, near
+from searchapi.sections import NOTHING_ASKED, Asked
+from searchapi.spelling import FEW_SLIPS, MANY_SLIPS, MOST, SLIPS, Near, Why, near
 from searchapi.vocabulary import LONGEST_PHRASE, SHORTEST_JOINED, By, Drug, Substance, Vocabulary
 
 # Words of a question that no passage answers by holding them.
@@ -30,8 +31,9 @@ _NOISE = frozenset(STOP_WORDS) | frozenset(
     informacoes sobre qual quais quanto quanta quantos quantas quando onde porque tomar tomando toma usar usando usa uso dar fazer
     paciente pacientes profissional profissionais cliente favor produto fica ficar tenho esta estou mg ml mcg g ui vezes dia""".split()
 )
-_REGISTRATION = re.compile(r"(?<![\d.])1[.\s]?\d{4}[.\s]?\d{4}(?:[.\s]?\d{3}[-.\s]?\d)?(?!\d)")
-_EAN = re.compile(r"(?<!\d)\d{8}(?:\d{4,6})?(?!\d)")
+_REGISTRATION = re.compile(r"(?<![\d.])1[.\s/-]?\d{4}[.\s/-]?\d{4}(?:[.\s/-]?\d{3}[-.\s/]?[\dxX])?(?!\d)")
+# In one, or in the groups that are printed below the bars.
+_EAN = re.compile(r"(?<!\d)(?:\d{8}(?:\d{4,6})?|\d[\s-]\d{6}[\s-]\d{6})(?!\d)")
 _AUDIENCES = (
     (Audience.PROFESSIONAL, re.compile(r"\b(?:bula (?:do |de |para )?(?:o )?profissional|profissiona(?:l|is) de saude|vps)\b")),
     (Audience.PATIENT, re.compile(r"\b(?:bula (?:do |de |para )?(?:o )?paciente|vp)\b")),
@@ -65,7 +67,11 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A question read against the vocabulary, before the index is asked anything. `named_at`: where in the text the drug is named."""
+    """A question read against the vocabulary, before the index is asked anything.
+
+    `strange`: words that are neither of the language nor of names, where no drug is known. `named_at`, `named_to`: where in the text the
+    drug is named; `named`: its name and salt as typed.
+    """
 
     text: str
     drug: Drug | None
@@ -76,7 +82,19 @@ class Reading:
     audience: str
     rest: tuple[str, ...]
     doubts: tuple[Doubt, ...]
+    strange: tuple[str, ...] = ()
     named_at: int = 0
+    named_to: int = 0
+    named: str = ""
+    asked: Asked = NOTHING_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How the index's leaflets use the doubtful words of a question: as `ordinary` words, or as names of `drugs`."""
+
+    ordinary: frozenset[str] = frozenset()
+    drugs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,8 @@ class Understanding:
     """What is searched for.
 
     `suggestions` without a drug: the drug asked for is not known and nothing is searched. With a drug: another word of the question may
-    be a broken name. `laboratories` are all names of the index's laboratories that the question's words may mean.
+    be a broken name. `laboratories` are all names of the index's laboratories that the question's words may mean; `named` is the drug's
+    name as typed, where it was named.
     """
 
     text: str
@@ -96,6 +115,8 @@ class Understanding:
     forms: tuple[str, ...] = ()
     laboratories: tuple[str, ...] = ()
     audience: str = ""
+    asked: Asked = NOTHING_ASKED
+    named: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +136,19 @@ def read(text: str, names: Vocabulary) -> Reading:
     line = tuple(t for t in tokens(_EAN.sub(_blank, _REGISTRATION.sub(_blank, text)) if numbered else text))
     mentions = _mentions(line, names)
     drug = numbered or _drug(line, mentions, names)
-    spent = _spent(line, mentions, drug)
+    spent = _spent(line, mentions, drug, names)
     whose = _laboratories(line, spent, names)
     audience = next((str(audience) for audience, words in _AUDIENCES if words.search(fold(text))), "")
     left = [t for i, t in enumerate(line) if i not in spent and i not in whose.places]
     spoken = any(_spoken(t, names) for t in left)
     asked = sections.asked(" ".join(t.word for t in left if t.word not in "+/" and (spoken or t.kind not in {Kind.FORM, Kind.PACK})))
-    section = asked.section if asked else None
+    section = asked.section
     others = [m for m in mentions if drug and not m.weak and m.first not in spent]
     if section is None and others and drug and len(drug.substances) < 2:
         section = Section.INTERACTIONS  # one drug with another, and no word on what is asked of them
-    rest = _rest(_unasked(left, asked.spent if asked else ()), names, spoken=spoken or section is not None)
+    rest = _rest(_unasked(left, asked.spent), names, spoken=spoken or section is not None, named=drug is not None)
     doubts = _doubts(line, spent | whose.places, drug, names) or (() if drug else _families(left, names))
-    first = min((m.first for m in mentions if drug and m.first in spent), default=0)
+    naming = [m for m in mentions if drug and not numbered and m.first in spent]
     return Reading(
         text=text,
         drug=drug,
@@ -138,34 +159,41 @@ def read(text: str, names: Vocabulary) -> Reading:
         audience=audience,
         rest=rest,
         doubts=doubts,
-        named_at=line[first].start if line and drug and not numbered else 0,
+        strange=() if drug else tuple(t.word for t in left if t.kind is Kind.WORD and _strange(t.word, names)),
+        named_at=line[naming[0].first].start if naming else 0,
+        named_to=line[naming[0].end - 1].end if naming else 0,
+        named=_named(text, line, spent),
+        asked=asked,
     )
 
 
-def understood(reading: Reading, ordinary: frozenset[str], names: Vocabulary) -> Understanding:
-    """The reading, with its doubts settled: words in `ordinary` are words of leaflets, the others are broken names."""
-    broken = tuple(doubt for doubt in reading.doubts if doubt.certain or doubt.word not in ordinary)
+def understood(reading: Reading, usage: Usage, names: Vocabulary) -> Understanding:
+    """The reading, its doubts settled by how leaflets use the words: ordinary ones are no broken names, names of drugs no words."""
+    broken = tuple(d for d in reading.doubts if d.certain or d.word in usage.drugs or d.word not in usage.ordinary)
     drug = reading.drug
+    if drug is None and not broken:
+        # Leaflets that only speak of a drug are no answer to a question about it.
+        unheld = next((word for word in reading.strange if word in usage.drugs or has_stem(word)), None)
+        drug = Drug(unheld, By.ACTIVE_INGREDIENT) if unheld else None
     joined = _combined(reading, broken, names)
     if joined or any(drug and doubt.end <= reading.named_at for doubt in broken):
         # The broken name came first, or is a part of what was asked: the name that we know is not the drug asked for.
         drug = None
-    # Of several broken names the one nearest to a name goes first; each name once.
-    likeliest = sorted(broken, key=lambda doubt: doubt.names[0].cost)
-    found = (*joined, *(suggestion for doubt in likeliest for suggestion in _suggestions(reading.text, doubt, names)))
-    suggestions: dict[str, Suggestion] = {}
-    for suggestion in found:
-        suggestions.setdefault(suggestion.name, suggestion)
+    suggestions = _best(reading.text, broken, names, joined)
+    # Without a drug "pressão alta" asks what helps against it, and only a section's own words for that section.
+    asks = drug or suggestions or reading.asked.spent
     return Understanding(
         text=reading.text,
         drug=drug,
-        section=reading.section,
+        section=reading.section if asks else None,
         doses=reading.doses,
         rest=reading.rest,
-        suggestions=tuple(suggestions.values())[:MOST],
+        suggestions=suggestions,
         forms=reading.forms,
         laboratories=reading.laboratories,
         audience=reading.audience,
+        asked=reading.asked,
+        named=reading.named,
     )
 
 
@@ -179,14 +207,10 @@ def typed(text: str, names: Vocabulary) -> tuple[Suggestion, ...]:
     return _suggestions(text, doubt, names)[:MOST]
 
 
-def nearest(meant: Understanding, name: str) -> Suggestion:
-    """The suggestion of a name that the index found near one of the words that were asked."""
-    parts = [token.word for token in tokens(name)]
-    begun = next((word for word in meant.rest if any(part.startswith(word) for part in parts)), None)
-    word = begun or meant.rest[-1]
-    at = next((token for token in tokens(meant.text) if token.word == word), None)
-    query = meant.text[: at.start] + name + meant.text[at.end :] if at else name
-    return Suggestion(name, Why.PREFIX if begun else Why.PHONETIC, query)
+def names_near(text: str, strange: Collection[str], names: Vocabulary) -> tuple[Suggestion, ...]:
+    """Names near some words of a question that found nothing: then a word of the language or an unfinished one may be meant for a name."""
+    doubts = [Doubt(t.word, t.start, t.end, near(t.word, names.lexicon, typing=True)) for t in tokens(text) if t.word in strange]
+    return _best(text, (doubt for doubt in doubts if doubt.names), names)
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -202,7 +226,7 @@ def _numbered(text: str, names: Vocabulary) -> Drug | None:
     for digits, _ in registrations:
         if digits in names.registrations:
             return Drug(names.registrations[digits], By.REGISTRATION, registration=digits)
-    for found in _EAN.findall(text):
+    for found in (re.sub(r"\D", "", code) for code in _EAN.findall(text)):
         # A code that begins with 1 is a registration, even where its check digit would pass for an EAN's (one in ten does).
         if found in names.eans or (len(found) == 13 and found[0] != "1" and eans(found)):
             return Drug(names.eans.get(found, found), By.EAN, ean=found)
@@ -245,9 +269,9 @@ def _mention(line: Sequence[Token], places: list[int], names: Vocabulary) -> _Me
 
 def _cut_short(words: list[str], names: Vocabulary) -> Drug | None:
     """The drug of a name whose acid, salt or vitamin is abbreviated ("ac folico", "clor sodio"), where only one is meant."""
-    if not 1 < len(words) < 5 or not any(salts_beginning(word) for word in words):
+    if not 1 < len(words) < 5 or not any(salts_beginning(word) or form_of(word) != word for word in words):
         return None
-    ways = itertools.product(*(salts_beginning(word) or (word,) for word in words))
+    ways = itertools.product(*(salts_beginning(word) or (form_of(word) or word,) for word in words))
     found = {drug for way in itertools.islice(ways, _MOST_WAYS) if (drug := names.drug(" ".join(way)))}
     return found.pop() if len(found) == 1 else None
 
@@ -257,23 +281,23 @@ def _drug(line: Sequence[Token], mentions: tuple[_Mention, ...], names: Vocabula
 
     A name that is an ordinary word counts only where no other does and the question begins with it.
     """
-    strong = tuple(m for m in mentions if not m.weak)
+    strong = tuple(m for m in mentions if not m.weak or _joined(line, m))
     if not strong:
-        first = next((i for i, t in enumerate(line) if t.kind is Kind.WORD and t.word not in _NOISE and not salts_beginning(t.word)), -1)
+        first = next((i for i, t in enumerate(line) if t.word in names.ordinary and t.kind is Kind.WORD and not _says_nothing(t.word)), -1)
         strong = tuple(m for m in mentions if m.first <= first < m.end)
         # Once one is taken at its word, so are those it is combined with: "carbonato de cálcio + vitamina D".
         strong += tuple(m for m in mentions if strong and m not in strong)
     if not strong:
         return None
-    drug = strong[0].drug
+    drug = _narrowest(strong, names)
     substances = tuple(dict.fromkeys(s for m in strong for s in _made_of(m.drug)))
     together = len(substances) > len(_made_of(drug)) and all(_made_of(m.drug) for m in strong)
     # "Losartana + clortalidona" of a box is that combination and nothing else, whether the index holds it or not.
     if together and (names.combination(substances) or _is_one_product(line, strong, names)):
         return Drug(" + ".join(dict.fromkeys(m.drug.name for m in strong)), drug.by, substances=substances)
     unknown = _unknown_part(line, strong)
-    if unknown and drug.substances and _is_one_product(line, (), names):
-        return Drug(f"{drug.name} + {unknown}", drug.by, substances=(*drug.substances, (unknown,)))
+    if unknown and _is_one_product(line, (), names):
+        return Drug(f"{drug.name} + {unknown}", drug.by, substances=(*_made_of(drug), (unknown,)))
     return drug
 
 
@@ -289,7 +313,28 @@ def _unknown_part(line: Sequence[Token], mentions: tuple[_Mention, ...]) -> str:
         [[]] if not line else [list(part) for plus, part in itertools.groupby(enumerate(line), key=lambda t: t[1].word == "+") if not plus]
     )
     salts = [[t.word for i, t in part if is_salt(t.word)] for part in parts if not any(i in told for i, _ in part)]
-    return " ".join(next((words for words in salts if words), ()))
+    return " ".join(next((words for words in salts if len(words) > 1), ()))
+
+
+def _joined(line: Sequence[Token], mention: _Mention) -> bool:
+    """Whether a name stands beside a "+": it is a part of a combination then, even if it is an ordinary word too."""
+    beside = (mention.first - 1, mention.end)
+    return any(0 <= i < len(line) and line[i].word == "+" for i in beside)
+
+
+def _says_nothing(word: str) -> bool:
+    return word in _NOISE or is_salt(word)
+
+
+def _narrowest(mentions: tuple[_Mention, ...], names: Vocabulary) -> Drug:
+    """What was named first, or the brand of it that was named beside: "insulina glargina Lantus" is Lantus."""
+    first = mentions[0].drug
+    brands = (m.drug for m in mentions[1:] if m.drug.by is By.BRAND and m.drug.names)
+    return next((b for b in brands if first.substances and names.substances_of(b) == _keys(first)), first)
+
+
+def _keys(drug: Drug) -> frozenset[str]:
+    return frozenset(one for substance in drug.substances for one in substance)
 
 
 def _is_one_product(line: Sequence[Token], mentions: tuple[_Mention, ...], names: Vocabulary) -> bool:
@@ -299,15 +344,29 @@ def _is_one_product(line: Sequence[Token], mentions: tuple[_Mention, ...], names
     return all(word in {"+", "/"} for word in between) and not any(_spoken(t, names) for i, t in enumerate(line) if i not in told)
 
 
-def _spent(line: Sequence[Token], mentions: tuple[_Mention, ...], drug: Drug | None) -> set[int]:
+def _spent(line: Sequence[Token], mentions: tuple[_Mention, ...], drug: Drug | None, names: Vocabulary) -> set[int]:
     """The places of the words that name the drug, and of its salts. Another drug that was named stays: it is looked for in the text."""
     spent: set[int] = set()
     for mention in mentions:
-        if drug and (mention.drug == drug or set(_made_of(mention.drug)) & set(drug.substances)):
+        same = drug and drug.held and names.substances_of(mention.drug) and names.substances_of(mention.drug) <= names.substances_of(drug)
+        if drug and (same or mention.drug == drug or set(_made_of(mention.drug)) & set(drug.substances)):
             spent.update(range(mention.first, mention.end))
             spent.update(_salts(line, range(mention.first - 1, -1, -1)))
             spent.update(_salts(line, range(mention.end, len(line))))
     return spent
+
+
+def _named(text: str, line: Sequence[Token], spent: set[int]) -> str:
+    """The name as typed, with its salt and what joins its parts: "amoxicilina + clavulanato de potássio"."""
+    if not spent:
+        return ""
+    first, *more = [place for place in sorted(spent) if line[place].kind is not Kind.JOINT]
+    last = first
+    for place in more:
+        if any(token.kind is not Kind.JOINT for token in line[last + 1 : place]):
+            break
+        last = place
+    return text[line[first].start : line[last].end]
 
 
 def _salts(line: Sequence[Token], places: range) -> Iterator[int]:
@@ -353,11 +412,11 @@ def _spoken(token: Token, names: Vocabulary) -> bool:
     return token.kind is Kind.WORD and token.word in names.ordinary and token.word not in STOP_WORDS and not is_salt(token.word)
 
 
-def _rest(left: list[Token], names: Vocabulary, *, spoken: bool) -> tuple[str, ...]:
+def _rest(left: list[Token], names: Vocabulary, *, spoken: bool, named: bool) -> tuple[str, ...]:
     """The words to look for: none of strengths and packs, and of an invoice's line no count or form either."""
     kept = []
     for token, after in itertools.zip_longest(left, left[1:]):
-        if token.kind in {Kind.JOINT, Kind.UNIT} or token.word in _NOISE or (is_salt(token.word) and not spoken):
+        if token.kind in {Kind.JOINT, Kind.UNIT} or token.word in _NOISE or (is_salt(token.word) and named and not spoken):
             continue
         if token.kind is Kind.NUMBER and not (spoken and after and (after.kind is Kind.WORD and after.word in names.ordinary)):
             continue
@@ -372,17 +431,26 @@ def _rest(left: list[Token], names: Vocabulary, *, spoken: bool) -> tuple[str, .
 
 def _doubts(line: Sequence[Token], known: set[int] | frozenset[int], drug: Drug | None, names: Vocabulary) -> tuple[Doubt, ...]:
     """The words that are neither name, label nor word of the language, and near a name. Two of them may be one name parted by a blank."""
-    strange = [i for i, t in enumerate(line) if i not in known and t.kind is Kind.WORD and _strange(t.word, names)]
-    slips = FEW_SLIPS if drug else SLIPS
+    unknown = [i for i, t in enumerate(line) if i not in known and t.kind is Kind.WORD]
+    strange = [i for i in unknown if _strange(line[i].word, names)]
+    # Behind a name that we know, a word may only be one that we do not; before it or joined to it, it is a name.
+    slips_alone = SLIPS if any(_spoken(t, names) for t in line) else MANY_SLIPS
+    after_name = min((i for i in known if drug and line[i].kind is Kind.WORD), default=len(line))
     doubts = []
     for i in strange:
         token, after = line[i], line[i + 1] if i + 1 in strange else None
+        slips = FEW_SLIPS if i > after_name and line[i - 1].word not in {"+", "/"} else slips_alone
         found = near(token.word, names.lexicon, slips=slips)
         both = near(token.word + after.word, names.lexicon, slips=slips) if after else ()
         if after and both and (not found or both[0].cost < found[0].cost):
             doubts.append(Doubt(token.word + after.word, token.start, after.end, both))
         elif found:
-            doubts.append(Doubt(token.word, token.start, token.end, found))
+            doubts.append(Doubt(token.word, token.start, token.end, found, certain=found[0].close or has_stem(token.word)))
+    if len(unknown) == 1 and not strange and not drug:
+        # A word of the language, alone, that sounds like a name: "anita" may be Annita.
+        token = line[unknown[0]]
+        heard = tuple(one for one in near(token.word, names.lexicon) if one.why is Why.PHONETIC)
+        doubts += [Doubt(token.word, token.start, token.end, heard)] if heard else []
     return tuple(doubts)
 
 
@@ -409,14 +477,26 @@ def _suggestions(text: str, doubt: Doubt, names: Vocabulary) -> tuple[Suggestion
 
     A name of several words stands also for those of them that are there already: "acido folicco" is not "ácido ácido fólico".
     """
-    found: dict[str, Suggestion] = {}
+    found: dict[object, Suggestion] = {}
     there = tuple(tokens(text))
     for one in doubt.names:
         phrase = _fitting(one.word, there, names)
         name = names.name_of(phrase)
         start, end = _span(doubt, there, phrase)
-        found.setdefault(name, Suggestion(name, one.why, text[:start] + name + text[end:]))
+        # "Ciprofloxacina" beside "ciprofloxacino" would be one choice less.
+        drug = names.drugs[phrase]
+        same = (drug.names, drug.substances) if drug.held else name
+        found.setdefault(same, Suggestion(name, one.why, text[:start] + name + text[end:]))
     return tuple(found.values())
+
+
+def _best(text: str, doubts: Iterable[Doubt], names: Vocabulary, joined: tuple[Suggestion, ...] = ()) -> tuple[Suggestion, ...]:
+    """The names that doubtful words are near, those that join two first; of several words the one nearest to a name first."""
+    likeliest = sorted(doubts, key=lambda doubt: doubt.names[0].cost)
+    found: dict[str, Suggestion] = {}
+    for suggestion in (*joined, *(one for doubt in likeliest for one in _suggestions(text, doubt, names))):
+        found.setdefault(suggestion.name, suggestion)
+    return tuple(found.values())[:MOST]
 
 
 def _fitting(word: str, there: Sequence[Token], names: Vocabulary) -> str:
@@ -453,9 +533,11 @@ def _combined(reading: Reading, broken: tuple[Doubt, ...], names: Vocabulary) ->
         substances = [s for drug in drugs for s in drug.substances]
         alone = len(drugs) > 1 and all(len(drug.substances) == 1 for drug in drugs) and len(set(substances)) == len(drugs)
         if alone and names.combination(substances) and not _spoken_between(reading, broken):
+            if known and broken[0].start < reading.named_at:
+                drugs = [*drugs[1:], drugs[0]]
             name = " + ".join(names.substance(one) for drug in drugs for one in drug.substances)
             start = min(reading.named_at if known else broken[0].start, broken[0].start)
-            end = broken[min(len(broken), 2) - 1].end
+            end = max(reading.named_to if known else 0, broken[min(len(broken), 2) - 1].end)
             return (Suggestion(name, way[0].why, reading.text[:start] + name + reading.text[end:]),)
     return ()
 

@@ -71,7 +71,10 @@ class Vocabulary:
     joined: Mapping[str, str]
     registrations: Mapping[str, str]
     eans: Mapping[str, str]
-    combinations: frozenset[frozenset[Substance]]
+    # The substances of each product that has several.
+    combinations: frozenset[frozenset[str]]
+    # Names of one substance that a synonym vouches for: whoever writes one is offered the name that the boxes carry.
+    same_names: frozenset[str]
     # Single words that names are made of, to correct spelling, and for each the phrases that hold it, the shortest first.
     lexicon: Lexicon
     phrases_with: Mapping[str, tuple[str, ...]]
@@ -80,7 +83,7 @@ class Vocabulary:
     # From a word of a laboratory's name to the names that hold it, as the index writes them.
     laboratories: Mapping[str, tuple[str, ...]]
     # From a product's folded name to its substances.
-    made_of: Mapping[str, frozenset[Substance]]
+    made_of: Mapping[str, frozenset[str]]
     # Words of the language: a name that is one too ("cálcio", "leite") names a drug only where nothing else does.
     ordinary: frozenset[str]
 
@@ -91,7 +94,7 @@ class Vocabulary:
     def name_of(self, words: str) -> str:
         """A phrase as the index writes it."""
         drug = self.drugs[words]
-        return words if drug.by is By.SYNONYM else drug.name
+        return words if drug.by is By.SYNONYM and words not in self.same_names else drug.name
 
     @cached_property
     def single_names(self) -> tuple[str, ...]:
@@ -102,9 +105,10 @@ class Vocabulary:
         """Whether two names lead to leaflets of the same substances: a brand and its substance are no look-alikes."""
         return bool(self.substances_of(self.drugs[name]) & self.substances_of(self.drugs[other]))
 
-    def substances_of(self, drug: Drug) -> frozenset[Substance]:
-        """All substances of a drug's products."""
-        return frozenset(drug.substances).union(*(self.made_of.get(product, frozenset()) for product in drug.names))
+    def substances_of(self, drug: Drug) -> frozenset[str]:
+        """The keys of all substances of a drug's products."""
+        told = {one for substance in drug.substances for one in substance}
+        return frozenset(told).union(*(self.made_of.get(product, frozenset()) for product in drug.names))
 
     def substance(self, keys: Substance) -> str:
         """A substance as the index writes it."""
@@ -113,8 +117,8 @@ class Vocabulary:
 
     def combination(self, substances: Iterable[Substance]) -> bool:
         """Whether some product holds all these substances."""
-        wanted = frozenset(substances)
-        return any(wanted <= held for held in self.combinations)
+        wanted = [set(substance) for substance in substances]
+        return any(all(substance & held for substance in wanted) for held in self.combinations)
 
 
 def vocabulary(
@@ -122,8 +126,8 @@ def vocabulary(
 ) -> Vocabulary:
     """The vocabulary of these leaflets' names, with the synonyms of [names]."""
     named = tuple(leaflets)
-    same = _same_substances(synonyms)
-    drugs = _substances(named, same)
+    same = _same_substances(named, synonyms)
+    drugs = _substances(named, same, ordinary)
     brands = _brands(named, ordinary)
     # A product called by its substance whose ERP and text do not say of what it is made looks like a brand: it is found by both.
     both = {name: replace(drugs[name], names=brands[name].names) for name in drugs.keys() & brands.keys()}
@@ -138,35 +142,59 @@ def vocabulary(
         joined={written: words for words in sorted(drugs, reverse=True) if len(written := words.replace(" ", "")) >= SHORTEST_JOINED},
         registrations={n.registration[:9]: n.name for n in named if n.registration},
         eans={ean: n.name for n in named for ean in n.eans},
-        combinations=frozenset(frozenset(same.get(k, (k,)) for k in n.ingredient_keys) for n in named if len(n.ingredient_keys) > 1),
-        lexicon=lexicon({word: max(1, carried[word]) for word in phrases_with}),
+        combinations=frozenset(frozenset(n.ingredient_keys) for n in named if len(n.ingredient_keys) > 1),
+        same_names=frozenset(phrase(word) for rule in synonyms.rules if rule.one_substance for word in rule.left),
+        lexicon=lexicon({word: carried[word] for word in phrases_with}),
         phrases_with=phrases_with,
         families=_families(drugs),
         laboratories=_laboratories(named, drugs),
-        made_of={key(n.name): frozenset(same.get(k, (k,)) for k in n.ingredient_keys) for n in named},
+        made_of={key(n.name): frozenset(one for k in n.ingredient_keys for one in same.get(k, (k,))) for n in named},
         ordinary=ordinary,
     )
 
 
-def _same_substances(synonyms: Synonyms) -> dict[str, Substance]:
-    """From each name of a both-way rule of [names] to all of them: ERPs may hold one substance under several."""
-    return {word: tuple(sorted(rule.left)) for rule in synonyms.rules if rule.of_names and rule.both_ways for word in rule.left}
+def _same_substances(named: tuple[Named, ...], synonyms: Synonyms) -> dict[str, Substance]:
+    """From each key to all under which the sources hold one substance, by another name or another spelling ("nifedipina", "nifedipino")."""
+    held = {one for leaflet in named for one in leaflet.ingredient_keys}
+    vouched = {word for rule in synonyms.rules if rule.one_substance for word in rule.left}
+    keys: dict[str, list[str]] = defaultdict(list)
+    for one in sorted(held | vouched):
+        keys[synonyms.substance(one)].append(one)
+    return {one: tuple(found) for found in keys.values() if len(found) > 1 for one in found}
 
 
-def _substances(named: tuple[Named, ...], same: Mapping[str, Substance]) -> dict[str, Drug]:
-    """By substance, with and without its salt."""
-    drugs: dict[str, Drug] = {}
+def _substances(named: tuple[Named, ...], same: Mapping[str, Substance], ordinary: frozenset[str]) -> dict[str, Drug]:
+    """By substance, with and without its salt; and by the word that tells it, for all that hold it: "olmesartana" for "... medoxomila"."""
+    drugs = {
+        words: Drug(words, By.ACTIVE_INGREDIENT, substances=(tuple(sorted(keys)),)) for words, keys in _telling_parts(named, same, ordinary)
+    }
     for leaflet in named:
         for written in leaflet.active_ingredients:
             bare = ingredient(written)
             if bare:
                 drug = Drug(_as_written(bare, written), By.ACTIVE_INGREDIENT, substances=(same.get(bare, (bare,)),))
-                drug = drugs.setdefault(phrase(bare), drug)
+                held = drugs.get(phrase(bare))
+                # The word alone stands for more, under the name that sources print.
+                drug = replace(held, name=drug.name) if held and phrase(held.name) == phrase(bare) else held or drug
+                drugs[phrase(bare)] = drug
                 drugs.setdefault(phrase(written), drug)
                 # "AAS (ácido acetilsalicílico)": what stands in brackets is another name of it.
                 for other in _in_brackets(written):
                     drugs.setdefault(phrase(other), drug)
     return drugs
+
+
+def _telling_parts(named: tuple[Named, ...], same: Mapping[str, Substance], ordinary: frozenset[str]) -> Iterator[tuple[str, set[str]]]:
+    """Parts of substances' names that tell them from all others, and the keys that hold each, where these are more than the part."""
+    holding: dict[str, set[str]] = defaultdict(set)
+    for one in {one for leaflet in named for one in leaflet.ingredient_keys}:
+        parts = phrase(one).split()
+        words = [w for w in parts if len(w) > 4 and w.isalpha() and w not in _SAY_NOTHING and w not in ordinary and not is_salt(w)]
+        # "Fator IX" for "fator IX de coagulação": two words and more of its beginning.
+        beginnings = [" ".join(parts[:length]) for length in range(2, len(parts)) if not is_salt(parts[length - 1])]
+        for part in (*words, *beginnings):
+            holding[part].update(same.get(one, (one,)))
+    return ((part, keys) for part, keys in holding.items() if len(keys) > 1 or part not in keys)
 
 
 def _in_brackets(written: str) -> tuple[str, ...]:
@@ -189,7 +217,7 @@ def _brands(named: tuple[Named, ...], ordinary: frozenset[str]) -> dict[str, Dru
     substances = {word for n in named for k in n.ingredient_keys for word in k.split()}
     substances |= {word for n in named for word in _laboratory_words(n.laboratory)}
     for leaflet in named:
-        called = _without_laboratory(title(leaflet.name), leaflet.laboratory)
+        called = _without_laboratory(title(leaflet.name), leaflet.laboratory) or _without_laboratory(leaflet.name, leaflet.laboratory)
         brand = phrase(called)
         if not brand or _is_generic(called, leaflet):
             continue
@@ -214,11 +242,11 @@ def _brands(named: tuple[Named, ...], ordinary: frozenset[str]) -> dict[str, Dru
 
 
 def _without_laboratory(called: str, laboratory: str) -> str:
-    """The name between the words of its laboratory: "Furp - Etambutol" and "Etambutol EMS" are Etambutol."""
+    """The name without its laboratory: "Furp - Etambutol" and "Etambutol EMS" are Etambutol. Empty where nothing else is told."""
     whose = _laboratory_words(laboratory)
     words = [token for token in tokens(called) if token.kind is not Kind.JOINT]
-    own = [token for token in words if token.word not in whose] or words
-    return called[own[0].start : own[-1].end] if own else called
+    own = [token for token in words if token.word not in whose]
+    return called[own[0].start : own[-1].end] if own else ""
 
 
 def _is_generic(called: str, leaflet: Named) -> bool:
@@ -288,30 +316,35 @@ def _laboratory_words(laboratory: str) -> frozenset[str]:
     return frozenset(word for word in key(laboratory).split() if len(word) > 2 and word.isalpha() and word not in _ANY_LABORATORY)
 
 
-def _synonyms(synonyms: Synonyms, known: Mapping[str, Drug]) -> dict[str, Drug]:
+def _synonyms(synonyms: Synonyms, boxes: Mapping[str, Drug]) -> dict[str, Drug]:
     """By a name that the boxes do not carry. One whose target the index does not hold is still known to be a drug's name."""
-    found: dict[str, Drug] = {}
+    spelt = {synonyms.substance(words): drug for words, drug in boxes.items() if drug.substances}
+    told = {phrase(one) for rule in synonyms.rules if rule.of_names for one in rule.phrases}
+    # A synonym may spell its drug otherwise than the boxes do: "nifedipino" for nifedipina.
+    known = {**{words: spelt[same] for words in told if (same := synonyms.substance(words)) in spelt}, **boxes}
+    found = {phrase(written): _synonym((*others, written), known) for written, others in synonyms.names.items()}
     for written, others in synonyms.names.items():
-        word = phrase(written)
-        targets = [phrase(other) for other in others]
-        held = next((known[other] for other in targets if other in known), None)
-        parts = next((parts for other in targets if (parts := _parts(other, known))), ())
-        drug = (
-            Drug(held.name, By.SYNONYM, held.names, held.substances)
-            if held
-            else Drug(" + ".join(p[0] for p in parts) or others[0], By.SYNONYM, (), parts)
-        )
-        found.setdefault(word, drug)
-        for other in targets:
+        for other in others:
             # What a synonym stands for names its drug outright; unless nobody holds it, it is in the vocabulary as such.
-            found.setdefault(other, replace(drug, by=By.ACTIVE_INGREDIENT))
+            found.setdefault(phrase(other), replace(found[phrase(written)], by=By.ACTIVE_INGREDIENT))
     return found
 
 
-def _parts(words: str, known: Mapping[str, Drug]) -> tuple[Substance, ...]:
-    """The substances of a phrase such as "amoxicilina clavulanato", where each of its words names one; else none."""
+def _synonym(others: tuple[str, ...], known: Mapping[str, Drug]) -> Drug:
+    """The drug of a name that stands for one of these others, and is their last: as the index holds it, or each part, or not at all."""
+    held = next((known[phrase(other)] for other in others if phrase(other) in known), None)
+    if held:
+        return Drug(held.name, By.SYNONYM, held.names, held.substances)
+    parts = next((parts for other in others if (parts := _parts(phrase(other), known))), ())
+    name = " + ".join(part.name for part in parts) or others[0]
+    by = By.ACTIVE_INGREDIENT if _parts(phrase(others[-1]), known) else By.SYNONYM
+    return Drug(name, by, substances=tuple(substance for part in parts for substance in part.substances))
+
+
+def _parts(words: str, known: Mapping[str, Drug]) -> tuple[Drug, ...]:
+    """The drugs of a phrase such as "amoxicilina clavulanato", where each of its words names one; else none."""
     drugs = [known.get(word) for word in words.split()]
-    return tuple(s for drug in drugs if drug for s in drug.substances) if all(drugs) else ()
+    return tuple(drug for drug in drugs if drug) if all(drugs) else ()
 
 
 def _phrases_with(drugs: Mapping[str, Drug]) -> dict[str, tuple[str, ...]]:
@@ -320,6 +353,9 @@ def _phrases_with(drugs: Mapping[str, Drug]) -> dict[str, tuple[str, ...]]:
     for words in sorted(drugs, key=lambda p: (len(p.split()), len(p), p)):
         for word in _telling(words):
             found[word].append(words)
+        # "Urovaxon" for Uro Vaxom: a brand of two words is heard as one.
+        if drugs[words].by is By.BRAND and words.count(" ") == 1 and words.replace(" ", "").isalpha():
+            found[words.replace(" ", "")].append(words)
     return {word: tuple(phrases) for word, phrases in found.items()}
 
 

@@ -87,9 +87,9 @@ def remove(client: OpenSearch, indices: Indices) -> None:
     client.indices.delete(index=f"{indices.alias}-*")
 
 
-def app_of(opensearch_url: str, redis_url: str, indices: Indices) -> Flask:
-    """A searchapi over this installation, with cache keys of its own."""
-    environ = {"OPENSEARCH_URL": opensearch_url, "REDIS_URL": redis_url}
+def app_of(opensearch_url: str, redis_url: str, indices: Indices, **more: str) -> Flask:
+    """A searchapi over this installation, with cache keys of its own; `more` is what else its environment holds."""
+    environ = {"OPENSEARCH_URL": opensearch_url, "REDIS_URL": redis_url, **more}
     return create_app(read(Settings, environ), indices=indices, cache_prefix=indices.alias)
 
 

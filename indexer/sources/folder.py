@@ -35,9 +35,9 @@ from indexer.sources.http import text
 from indexer.sources.records import UnreadableRecord, audience, listed
 from indexer.sources.tables import FilePath, SourceTable
 from indexer.sources.window import version
-from leaflets import Change, Content, Facts, Unreadable, Withdrawal
+from leaflets import Change, Content, Facts, Unreadable, Withdrawal, register
 
-COLUMNS = ("file", "name", "active_ingredients", "laboratory", "registration", "ean", "audience", "updated_at")
+COLUMNS = ("file", "name", "active_ingredients", "laboratory", "registration", "ean", "audience", "category", "active", "updated_at")
 # A page is handed on when it holds so many files or bytes, so that memory stays bounded.
 _FILES_A_PAGE = 100
 _BYTES_A_PAGE = 64_000_000
@@ -56,7 +56,8 @@ class FolderTable(SourceTable):
 
     metadata: str | None = Field(default=None, examples=['"index.csv"'])
     """A CSV file in the folder that says what the files are, with the columns file, name, active_ingredients, laboratory, registration,
-    ean, audience and updated_at, of which only `file` is needed. UTF-8 or Windows-1252, with , or ; between the columns."""
+    ean, audience, category, active and updated_at, of which only `file` is needed. UTF-8 or Windows-1252, with , or ; between the
+    columns."""
 
     max_bytes: int = Field(default=50_000_000, gt=0, examples=["50_000_000"])
     """The largest file that is read."""
@@ -250,6 +251,8 @@ def _facts(row: _Row | None) -> Facts:
         registration=told("registration", ""),
         eans=listed(told("ean"), r"[;,]"),
         audience=audience(told("audience")),
+        category=register.category(told("category")),
+        active=register.active(told("active")),
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from indexer.sources.tables import Table, Zone
 from indexer.sources.window import Window, version
-from leaflets import Audience, Change, Content, Facts, Section, Unreadable, Withdrawal
+from leaflets import Audience, Change, Content, Facts, Section, Unreadable, Withdrawal, register
 
 Place = TypeVar("Place")
 """Where in a record a value stands: a JMESPath expression, or a column's name."""
@@ -69,6 +69,12 @@ class Fields(Table, Generic[Place]):
 
     audience_values: dict[str, Audience] = Field(default_factory=dict, examples=['{ "1" = "patient", "2" = "professional" }'])
     """What the ERP's own words for the audiences mean."""
+
+    category: Place | None = Field(default=None, examples=['"regulatory_category"'])
+    """What ANVISA registered it as: Referência or Novo, Genérico, Similar, Biológico, Fitoterápico, Específico. Other words say nothing."""
+
+    active: Place | None = Field(default=None, examples=['"registration_status"'])
+    """Whether its registration stands: true, S, Ativo, Válido, or false, N, Inativo, Caduco, Cancelado. Other words say nothing."""
 
     updated_at: Place | None = Field(default=None, examples=['"modified"'])
     """When the record was last edited. Left out, every pull reads every record, and its own time stands for the edit's."""
@@ -242,6 +248,8 @@ def _facts(fields: Fields[Place], told: Callable[[Place], object], meant: Audien
         registration=words(said(fields.registration)),
         eans=listed(said(fields.ean), r"[;,]"),
         audience=meant,
+        category=register.category(said(fields.category)),
+        active=register.active(said(fields.active)),
     )
 
 

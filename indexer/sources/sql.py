@@ -208,7 +208,7 @@ class SqlSource:
             yield Content(told, media_type(told))
 
 
-_COLUMNS = ("id", "name", "active_ingredients", "laboratory", "registration", "ean", "audience", "updated_at", "deleted", "text", "content")
+_COLUMNS = "id name active_ingredients laboratory registration ean audience category active updated_at deleted text content".split()
 
 
 def _shown(value: object) -> str:

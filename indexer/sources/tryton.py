@@ -137,7 +137,7 @@ class TrytonSource:
     def _names(self) -> list[str]:
         fields = self._table.fields
         told = {fields.id, fields.name, fields.active_ingredients, fields.laboratory, fields.registration, fields.ean, fields.audience}
-        told |= {fields.text, *fields.sections.values(), "active", *_TIMES}
+        told |= {fields.category, fields.active, fields.text, *fields.sections.values(), "active", *_TIMES}
         told |= {f"{link}.{time}" for link in self._table.edited_with for time in _TIMES}
         return sorted(name for name in told if name)
 

@@ -1,4 +1,7 @@
-"""Dates, ages, doses and alike names as an attendant reads them: the filters of the page's templates. Pure but for the clock of `ago`."""
+"""Dates, ages, doses, alike names and smaller questions as an attendant reads them: the filters of the page's templates.
+
+Pure but for the clock of `ago`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ _BEFORE_UNIT = re.compile(r"(?<=\d)(?=[a-zµ%])")
 _UNIT = re.compile(r"[a-z]+")
 _WRITTEN = {"ui": "UI", "ml": "mL", "dl": "dL", "meq": "mEq", "mci": "mCi"}
 _DIFFERING = re.compile(r"[A-ZÀ-ÖØ-Þ]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def day(moment: str) -> str:
@@ -51,4 +55,17 @@ def contrast(name: str) -> Markup:
     return Markup("".join(parts))  # noqa: S704  # each part is escaped above
 
 
-FILTERS: Mapping[str, Callable[[str], str]] = {"day": day, "minute": minute, "ago": ago, "dose": dose, "contrast": contrast}
+def left_out(question: str, smaller: str) -> str:
+    """The words of a question that a smaller one does without, as they were typed: "com sarampo"."""
+    kept = {word.casefold() for word in _WORD.findall(smaller)}
+    return " ".join(word for word in _WORD.findall(question) if word.casefold() not in kept)
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "day": day,
+    "minute": minute,
+    "ago": ago,
+    "dose": dose,
+    "contrast": contrast,
+    "left_out": left_out,
+}

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, ViewportSize, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -30,6 +30,8 @@ ARGUMENTS = [
 DESK: ViewportSize = {"width": 1366, "height": 640}
 # Seconds that one way of getting a browser may take: a test may take 300 with its fixtures.
 PATIENCE = 120
+# Milliseconds: a busy machine's first answer may take longer than Playwright's own 5 s.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +39,7 @@ def body(response: TestResponse) -> Any:
 
 QUESTIONS = [
     "dipirona em crianca", "losartana", "siprofloxassino", "febre e dor", "xarelto", "1.0000.1201", "hidroxizina", "metformina 850 mg",
-    "zzzzqqq", "7891234567895", "1.9999.9999",
+    "zzzzqqq", "7891234567895", "1.9999.9999", "febre zzzzqqq",
 ]  # fmt: skip
 
 
@@ -46,6 +48,77 @@ def test_every_answer_is_as_openapi_says(api: FlaskClient, question: str) -> Non
     """Found, nothing, suggested, look-alikes, doses: one shape."""
     assert body(api.get("/v1/search", query_string={"q": question}))["query"]["text"] == question
     body(api.get("/v1/suggest", query_string={"q": question}))
+
+
+@pytest.fixture
+def keyed(demo: Demo, opensearch_url: str, redis_url: str, tmp_path: Path) -> FlaskClient:
+    """The same with a file of keys: ana's opens explanations, rui's opens nothing."""
+    file = tmp_path / "keys.toml"
+    file.write_text(
+        "\n".join(f'{name} = {{ sha256 = "{sha256(name.encode()).hexdigest()}", roles = {roles} }}' for name, roles in KEYS.items())
+    )
+    return app_of(opensearch_url, redis_url, demo.indices, API_KEYS_FILE=str(file)).test_client()
+
+
+KEYS = {"ana": '["explain"]', "rui": "[]"}
+
+
+def explained(api: FlaskClient, authorization: str) -> TestResponse:
+    """The answer to who asks why."""
+    headers = {"Authorization": authorization} if authorization else {}
+    return api.get("/v1/search", query_string={"q": "dipirona em crianca", "explain": "1"}, headers=headers)
+
+
+def test_an_explanation_is_as_openapi_says(keyed: FlaskClient) -> None:
+    """Each result says why it stands where it does."""
+    told = body(explained(keyed, "Bearer ana"))
+    assert all(result["explanation"] for result in told["results"])
+    assert {line["clause"] for line in told["results"][0]["explanation"]} >= {"substance_alone", "begins", "reference", "active", "newest"}
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer ", "Bearer eva", "Basic ana", "ana", "bearer ana x", "Bearer ana, Bearer ana"]
+)
+def test_without_a_good_key_an_explanation_is_401_that_says_what_to_do(keyed: FlaskClient, authorization: str) -> None:
+    """With how a key is sent, and what makes one."""
+    response = explained(keyed, authorization)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert "searchapi keys new NAME --role explain" in body(response)["detail"]
+    assert "eva" not in response.get_data(as_text=True)
+
+
+def test_without_a_file_of_keys_an_explanation_is_401(api: FlaskClient) -> None:
+    """Whatever key is sent; all else needs none."""
+    assert explained(api, "Bearer ana").status_code == 401
+    assert "API_KEYS_FILE" in body(explained(api, ""))["detail"]
+
+
+def test_a_key_without_the_role_is_403(keyed: FlaskClient) -> None:
+    """It is known, and may not."""
+    response = explained(keyed, "Bearer rui")
+    assert response.status_code == 403
+    assert "explain" in body(response)["detail"]
+
+
+def test_the_page_explains_to_nobody(keyed: FlaskClient) -> None:
+    """It has no key to ask for."""
+    assert "substance_alone" not in keyed.get("/", query_string={"q": "dipirona", "explain": "1"}).get_data(as_text=True)
+
+
+def test_results_say_what_anvisa_registered(api: FlaskClient) -> None:
+    """From five ERPs' own words for it."""
+    told = {
+        r["name"]: (r["category"], r["active"])
+        for q in ("dipirona", "cefalotina", "aradois", "omeprazol", "salbutamol")
+        for r in body(api.get("/v1/search", query_string={"q": q}))["results"]
+    }
+    assert told["Dipirona Monoidratada"] == ("generic", True)
+    assert told["Novalgina"] == ("reference", True)
+    assert told["Aradois"] == ("similar", True)
+    assert told["Omeprazol"] == ("generic", True)
+    assert told["Cefalotina Sódica"] == ("generic", False)
+    assert ("reference", True) in told.values()
 
 
 @pytest.mark.parametrize("address", ["/livez", "/readyz", "/v1/sources"])
@@ -65,6 +138,47 @@ def test_a_whole_leaflet_is_given_by_section_with_the_words_marked(api: FlaskCli
     assert not any("submissão eletrônica" in s["html"] for s in whole["sections"])
 
 
+def test_two_leaflets_stand_side_by_side_with_the_differing_words_marked(api: FlaskClient) -> None:
+    """One product in two ERPs: one section differs, and only its differing words are marked."""
+    told = body(api.get("/v1/compare", query_string={"a": "matriz:001101:patient", "b": "filial:A01101:patient"}))
+    assert (told["a"]["source"], told["b"]["source"]) == ("matriz", "filial")
+    assert told["differs"] == ["eans"]  # matriz's ERP has a field for one
+    assert set(told["a"]["eans"]) < set(told["b"]["eans"])
+    assert [s["section"] for s in told["sections"] if s["differs"]] == ["posology"]
+    posology = next(s for s in told["sections"] if s["section"] == "posology")
+    assert "<mark>" in posology["a"]["html"] + posology["b"]["html"]
+    assert not any("<mark>" in s["a"]["html"] for s in told["sections"] if not s["differs"])
+
+
+def test_two_products_side_by_side_tell_their_facts_apart(api: FlaskClient) -> None:
+    """A section of one alone stands beside nothing."""
+    told = body(api.get("/v1/compare", query_string={"a": "matriz:001101:patient", "b": "matriz:001101:patient"}))
+    assert not told["differs"]
+    assert not any(s["differs"] for s in told["sections"])
+    other = next(r["id"] for r in api.get("/v1/search", query_string={"q": "cefalotina"}).get_json()["results"])
+    told = body(api.get("/v1/compare", query_string={"a": "matriz:001101:patient", "b": other}))
+    assert set(told["differs"]) >= {"name", "active_ingredients", "registration", "audience"}
+    assert any(s["a"] is None or s["b"] is None for s in told["sections"])
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        ({"a": "matriz:001101:patient"}, 400, "b must be the id of a leaflet"),
+        ({"a": "", "b": "matriz:001101:patient"}, 400, "a must be the id of a leaflet"),
+        ({"a": "x" * 600, "b": "matriz:001101:patient"}, 400, "a must be the id of a leaflet"),
+        ({"a": "x", "b": "y", "q": "z"}, 400, "there is no parameter 'q'"),
+        ({"a": "matriz:001101:patient", "b": "matriz:nada:patient"}, 404, "there is no leaflet b=matriz:nada:patient"),
+        ({"a": "x", "b": "y"}, 404, "there is no leaflet a=x and none b=y"),
+    ],
+)
+def test_a_comparison_without_both_leaflets_says_which_is_missing(api: FlaskClient, given: dict[str, str], status: int, said: str) -> None:
+    """And how an id looks."""
+    response = api.get("/v1/compare", query_string=given)
+    assert response.status_code == status
+    assert said in body(response)["detail"]
+
+
 def test_a_leaflet_that_is_not_there_is_404_with_what_to_do(api: FlaskClient) -> None:
     """It may have been withdrawn."""
     response = api.get("/v1/leaflets/matriz:nada:patient")
@@ -82,6 +196,7 @@ def test_a_leaflet_that_is_not_there_is_404_with_what_to_do(api: FlaskClient) ->
         ({"q": "losartana", "size": "10000"}, "size"),
         ({"q": "losartana", "section": "bula"}, "section"),
         ({"q": "losartana", "sise": "10"}, "sise"),
+        ({"q": "losartana", "explain": "yes"}, "explain"),
     ],
 )
 def test_a_wrong_parameter_is_400_and_named(api: FlaskClient, given: dict[str, str], parameter: str) -> None:

@@ -15,11 +15,13 @@ from indexer import cli as indexer_cli
 from indexer.metrics import Metrics as IndexerMetrics
 from indexer.settings import Settings as IndexerSettings
 from indexer.sources.config import TYPES
-from leaflets import Audience, Section
+from leaflets import Audience, Category, Section
 from opensearch.node import NodeSettings
 from opensearch.settings import CommonSettings
 from searchapi import params, routes
+from searchapi.keys import Role
 from searchapi.metrics import Metrics as SearchMetrics
+from searchapi.ranking import RANKING
 from searchapi.settings import Settings as SearchSettings
 from searchapi.vocabulary import By
 from tests.conftest import Demo
@@ -50,7 +52,7 @@ def test_every_command_and_option_is_in_the_readme() -> None:
 
 def test_every_command_in_the_readme_exists() -> None:
     """And the other way."""
-    told = re.findall(r"^\| `(indexer [a-z]+(?: (?:list|show|retry))?)", README, re.MULTILINE)
+    told = re.findall(r"^\| `(indexer [a-z]+(?: (?:list|show|retry|check))?)", README, re.MULTILINE)
     assert set(told) == set(commands())
 
 
@@ -60,7 +62,7 @@ def test_every_setting_is_in_the_readme_with_its_default(settings: type[CommonSe
     for name, field in settings.model_fields.items():
         line = next((line for line in README.splitlines() if line.startswith(f"| `{name.upper()}`")), None)
         assert line, f"README has no line for {name.upper()}"
-        default = "1h" if name == "sync_every" else field.default
+        default = {"sync_every": "1h", "gaps_kept": "30d"}.get(name, field.default)
         assert default is None or f"`{default}`" in line, f"README's default of {name.upper()} is not {default}"
 
 
@@ -79,6 +81,17 @@ def test_every_source_type_is_in_the_readme() -> None:
     assert all(f"| `{kind}` |" in README for kind in TYPES)
 
 
+def test_the_ranking_table_is_in_the_readme() -> None:
+    """As it is, in its order: a person reads there why a leaflet stands first."""
+    rows = [f"| `{line.clause}` | `{line.field}` | {line.weight} | {line.why} |" for line in RANKING]
+    assert "\n".join(rows) in README
+
+
+def test_every_role_and_command_of_searchapi_is_in_the_readme() -> None:
+    """With what makes a key of it."""
+    assert all(f"searchapi keys new ana --role {role}" in README for role in Role)
+
+
 def test_every_make_target_is_in_the_readme() -> None:
     """`make` alone lists them."""
     listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -92,7 +105,7 @@ def test_every_make_target_is_in_the_readme() -> None:
 def test_every_route_is_in_openapi_and_in_the_readme(demo: Demo) -> None:
     """The API's addresses, and no other."""
     rules = {re.sub(r"<(?:\w+:)?\w+>", "{id}", rule.rule) for rule in demo.app.url_map.iter_rules()}
-    api = {rule for rule in rules if not rule.startswith(("/static", "/leaflets/")) and rule != "/"}
+    api = {rule for rule in rules if not rule.startswith(("/static", "/leaflets/", "/compare")) and rule != "/"}
     assert set(OPENAPI["paths"]) == api
     assert all(path in README for path in api)
 
@@ -108,6 +121,7 @@ def test_openapi_has_our_closed_sets() -> None:
     schemas = OPENAPI["components"]["schemas"]
     assert set(schemas["Passage"]["properties"]["section"]["enum"]) == set(map(str, Section))
     assert set(schemas["Hit"]["properties"]["audience"]["enum"]) == set(map(str, Audience))
+    assert set(schemas["Hit"]["properties"]["category"]["enum"]) == {*map(str, Category), None}
     drug = schemas["Understood"]["properties"]["drug"]["anyOf"][1]
     assert set(drug["properties"]["by"]["enum"]) == set(map(str, By))
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ import requests
 from opensearchpy import OpenSearch
 
 from opensearch.process import free_port
+from searchapi.keys import Role, new
 from tests.faults.test_sync import Erp, record
 from tests.sources.standin import StandIn, serving
 
 INDEXER = Path(sys.executable).with_name("indexer")
+SEARCHAPI = Path(sys.executable).with_name("searchapi")
 FOLDER = "[sources.pasta]\ntype = 'folder'\npath = 'bulas'\n"
 
 
@@ -80,8 +83,8 @@ def test_without_opensearch_it_says_where_it_looked_and_what_to_run(tmp_path: Pa
     """Exit status 1, and no traceback."""
     (tmp_path / "sources.toml").write_text(FOLDER)
     port = free_port()
-    for command in ("sync", "status", "check"):
-        told = run(tmp_path, command, OPENSEARCH_URL=f"http://127.0.0.1:{port}")
+    for command in (["sync"], ["status"], ["check"], ["divergences"], ["synonyms", "check"]):
+        told = run(tmp_path, *command, OPENSEARCH_URL=f"http://127.0.0.1:{port}")
         assert told.returncode == 1
         assert f"OpenSearch does not answer at http://127.0.0.1:{port}. Start it (`make up`" in told.stderr
         assert "Traceback" not in told.stderr
@@ -120,6 +123,60 @@ def test_a_rejected_leaflet_is_shown_and_tried_again(tmp_path: Path, opensearch_
 
 
 @pytest.mark.usefixtures("own_indices")
+def test_divergences_list_what_two_sources_tell_differently(tmp_path: Path, opensearch_url: str) -> None:
+    """One JSON object for programs, a product and its leaflets for people; no source is asked."""
+    assert json.loads(run(tmp_path, "divergences", "--json", OPENSEARCH_URL=opensearch_url).stdout) == {"divergences": []}
+    with serving(Erp(record("001", name="Dipirona"))) as first, serving(Erp(record("A1", name="Dipirona", more="Sempre."))) as second:
+        tables = []
+        for server, name in ((first, "matriz"), (second, "filial")):
+            sources(tmp_path, server)
+            tables.append((tmp_path / "sources.toml").read_text().replace("sources.erp", f"sources.{name}"))
+        (tmp_path / "sources.toml").write_text("\n".join(tables))
+        assert run(tmp_path, "sync", OPENSEARCH_URL=opensearch_url).returncode == 0
+    told = run(tmp_path, "divergences", "--json", OPENSEARCH_URL=opensearch_url)
+    assert told.returncode == 0, told.stderr
+    (divergence,) = json.loads(told.stdout)["divergences"]
+    assert (divergence["dangerous"], divergence["differs"], divergence["missing"], divergence["facts"]) == (False, ["posology"], {}, [])
+    assert {leaflet["source"] for leaflet in divergence["leaflets"]} == {"matriz", "filial"}
+    lines = run(tmp_path, "divergences", OPENSEARCH_URL=opensearch_url).stdout.splitlines()
+    assert lines[0] == "name dipirona of lab for patient (differs: posology)"
+    assert any("filial:A1:patient  Dipirona" in line for line in lines[1:3])
+    assert lines[-1] == "1 divergences, 0 of them two drugs under one number"
+
+
+@pytest.mark.usefixtures("own_indices")
+def test_synonyms_are_checked_against_the_index(tmp_path: Path, opensearch_url: str) -> None:
+    """Exit status 2 with the line and the mend; before the first sync only the file itself."""
+    file = tmp_path / "edited.txt"
+    file.write_text("[names]\nlosartana, valsartana\n", encoding="utf-8")
+    told = run(tmp_path, "synonyms", "check", str(file), OPENSEARCH_URL=opensearch_url)
+    assert (told.returncode, "there is no index yet" in told.stdout) == (0, True)
+    with serving(Erp(record("001", name="Losartana"), record("002", name="Valsartana"))) as server:
+        sources(tmp_path, server)
+        written = (tmp_path / "sources.toml").read_text().replace("name = 'name'", "name = 'name', active_ingredients = 'name'")
+        (tmp_path / "sources.toml").write_text(written)
+        assert run(tmp_path, "sync", OPENSEARCH_URL=opensearch_url).returncode == 0
+    told = run(tmp_path, "synonyms", "check", str(file), OPENSEARCH_URL=opensearch_url)
+    assert told.returncode == 2
+    assert "edited.txt: line 2: the index holds 'losartana' and 'valsartana' as two drugs: take one of them out" in told.stderr
+    told = run(tmp_path, "synonyms", "check", OPENSEARCH_URL=opensearch_url)
+    assert (told.returncode, "none joins two drugs of leaflets-000001" in told.stdout) == (0, True)
+    file.write_text("[names]\nlosartana,\n", encoding="utf-8")
+    assert run(tmp_path, "synonyms", "check", str(file), OPENSEARCH_URL=opensearch_url).returncode == 2
+
+
+def test_searchapi_does_not_start_with_a_faulty_list_of_lookalikes(tmp_path: Path) -> None:
+    """Exit status 2 with the line; not a worker that dies again and again."""
+    file = tmp_path / "lookalikes.txt"
+    file.write_text("Losec ; Lasix\nDiovan\n", encoding="utf-8")
+    environ = {"PATH": os.environ["PATH"], "LOOKALIKES_FILE": str(file)}
+    searchapi = Path(sys.executable).with_name("searchapi")
+    told = subprocess.run([searchapi], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert told.returncode == 2
+    assert "lookalikes.txt: line 2 is no pair: write two names with one ';' between them" in told.stderr
+
+
+@pytest.mark.usefixtures("own_indices")
 def test_run_pulls_serves_metrics_and_ends_when_told(tmp_path: Path, opensearch_url: str, erp: StandIn) -> None:
     """What `make up` and the compose file start."""
     sources(tmp_path, erp)
@@ -134,3 +191,69 @@ def test_run_pulls_serves_metrics_and_ends_when_told(tmp_path: Path, opensearch_
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
         print(f"ended {time.monotonic() - started:.1f} s after SIGTERM")
+
+
+@contextmanager
+def searchapi(folder: Path, **environ: str) -> Iterator[str]:
+    """A searchapi that says all it can; gives where it answers, and leaves what it said in `said.txt`."""
+    port = str(free_port())
+    told = {"PATH": os.environ["PATH"], "PORT": port, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"} | environ
+    with (
+        (folder / "said.txt").open("w") as said,
+        subprocess.Popen([SEARCHAPI], cwd=folder, env=told, stdout=said, stderr=subprocess.STDOUT) as process,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        try:
+            until = time.monotonic() + 60
+            while not _answers(f"{url}/readyz"):
+                assert process.poll() is None, (folder / "said.txt").read_text()
+                assert time.monotonic() < until, "searchapi never became ready"
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(address, timeout=30).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.mark.usefixtures("own_indices")
+def test_what_nobody_finds_is_listed_for_the_synonyms_and_told_nowhere_else(
+    tmp_path: Path, opensearch_url: str, redis_url: str, erp: StandIn
+) -> None:
+    """Two people with a key of their own look for one word in vain: `gaps` lists it; logs and metrics hold none of their words."""
+    sources(tmp_path, erp)
+    environ = {"OPENSEARCH_URL": opensearch_url, "REDIS_URL": redis_url}
+    assert run(tmp_path, "gaps", "--json", **environ).stdout == '{"gaps": []}\n'
+    assert run(tmp_path, "sync", **environ).returncode == 0
+    made = [new(name, frozenset({Role.EXPLAIN})) for name in ("guiche-um", "guiche-dois")]
+    (tmp_path / "keys.toml").write_text("\n".join(key.line for key in made))
+    with searchapi(tmp_path, GAPS_ASKERS="2", API_KEYS_FILE="keys.toml", **environ) as url:
+        for key in made:
+            header = {"Authorization": f"Bearer {key.secret}"}
+            assert requests.get(f"{url}/v1/search", params={"q": "zolquexim"}, headers=header, timeout=30).json()["total"] == 0
+            assert requests.get(f"{url}/", params={"q": "remedyo"}, headers=header, timeout=30).ok
+        until = time.monotonic() + 20
+        while len(found := json.loads(run(tmp_path, "gaps", "--json", **environ).stdout)["gaps"]) < 2:
+            assert time.monotonic() < until, found
+        metrics = requests.get(f"{url}/metrics", timeout=30).text
+    by_word = {gap["word"]: gap for gap in found}
+    assert by_word["zolquexim"] == {
+        "word": "zolquexim", "searches": 2, "askers": 2, "nearest": [], "rule": "",
+        "first_seen": by_word["zolquexim"]["last_seen"], "last_seen": by_word["zolquexim"]["last_seen"],
+    }  # fmt: skip
+    assert 'searchapi_search_total{outcome="nothing"} 2.0' in metrics
+    said = (tmp_path / "said.txt").read_text()
+    for told in ("zolquexim", "remedyo", "guiche", *(key.secret for key in made)):
+        assert told not in metrics
+        assert told not in said
+    listed = run(tmp_path, "gaps", **environ).stdout
+    assert "# zolquexim" in listed
+    assert "2 searches by 2 people or more" in listed
+    (tmp_path / "candidates.txt").write_text(listed)
+    checked = run(tmp_path, "synonyms", "check", "candidates.txt", **environ)
+    assert checked.returncode == 0, checked.stderr

@@ -123,7 +123,7 @@ def test_a_known_name_that_no_source_holds_finds_nothing_rather_than_its_mention
 def test_look_alike_names_are_told_with_the_letters_that_differ(demo: Demo) -> None:
     """hidroxizina and hidralazina have been given for one another."""
     told = search(demo, "hidroxizina")
-    assert {"name": "hidralazina", "contrast": ["hidrOXIzina", "hidrALAzina"]} in told["lookalikes"]
+    assert {"name": "hidralazina", "contrast": ["hidrOXIzina", "hidrALAzina"], "by": "spelling"} in told["lookalikes"]
 
 
 def test_the_strength_asked_for_ranks_the_product_that_comes_in_it_first(demo: Demo) -> None:

@@ -9,7 +9,7 @@ import pytest
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import RequestError
 
-from opensearch.generations import Indices, current, prepare
+from opensearch.generations import Indices, OldIndex, current, prepare
 from opensearch.synonyms import synonyms
 
 # Accented plural, unaccented plural, singular: as leaflets, callers and headings write them.
@@ -57,6 +57,16 @@ def test_a_field_that_the_mapping_does_not_know_is_refused(client: OpenSearch, i
     """A misspelt field would otherwise be indexed and never searched."""
     with pytest.raises(RequestError, match="strict_dynamic_mapping_exception"):
         client.index(index=indices.alias, id="x", body={"posologia": "um ao dia"})
+
+
+def test_an_index_of_an_older_mapping_is_left_as_it_is_with_what_to_run(client: OpenSearch, indices: Indices) -> None:
+    """Its strict mapping would reject every leaflet; edited synonyms must not make it look like a new one."""
+    generation = current(client, indices)
+    client.indices.put_mapping(index=generation, body={"_meta": {"version": 1, "synonyms": "older"}})
+    before = client.indices.get(index=generation)
+    with pytest.raises(OldIndex, match=rf"{generation} .* mapping 1 .* DELETE /{generation} .* `indexer sync --full`"):
+        prepare(client, indices, synonyms())
+    assert client.indices.get(index=generation) == before
 
 
 def test_edited_synonyms_are_applied_to_the_index_that_is_there(client: OpenSearch, indices: Indices, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from indexer.sources.base import SourceDown, SourceRefused
-from leaflets import Audience, Change, Unreadable, Withdrawal
+from leaflets import Audience, Category, Change, Unreadable, Withdrawal
 from tests.sources.standin import gathered, one_by_one, pull, source_of
 
 DATE = 1_790_000_000
@@ -179,13 +179,14 @@ def test_names_in_any_unicode_form_or_none_have_one_id(tmp_path: Path) -> None:
 def test_metadata_say_what_a_file_is(tmp_path: Path, encoding: str, separator: str) -> None:
     """In the encodings and with the separators of the spreadsheets that people have; with or without .pdf."""
     pdf(tmp_path, "a/dipirona.pdf")
-    header = "file,name,active_ingredients,laboratory,registration,ean,audience,updated_at".replace(",", separator)
-    row = "a/dipirona,Solução,dipirona + cafeína,Lab,1.0000.0000,789,professional,2026-11-02".replace(",", separator)
+    header = "file,name,active_ingredients,laboratory,registration,ean,audience,category,active,updated_at".replace(",", separator)
+    row = "a/dipirona,Solução,dipirona + cafeína,Lab,1.0000.0000,789,professional,GENÉRICO,Ativo,2026-11-02".replace(",", separator)
     index(tmp_path, f"{header}\r\n{row}\r\n", encoding)
     change = pull(folder_of(tmp_path, METADATA)).change
     assert (change.facts.name, change.facts.active_ingredients) == ("Solução", ("dipirona", "cafeína"))
     assert (change.facts.laboratory, change.facts.registration, change.facts.eans) == ("Lab", "1.0000.0000", ("789",))
     assert change.facts.audience is Audience.PROFESSIONAL
+    assert (change.facts.category, change.facts.active) == (Category.GENERIC, True)
     assert change.updated_at == datetime(2026, 11, 2, tzinfo=UTC)
 
 

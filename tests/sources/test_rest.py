@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from indexer.sources.base import SourceChanged, SourceRefused
-from leaflets import Audience, Change, Content, Section, Withdrawal
+from leaflets import Audience, Category, Change, Content, Section, Withdrawal
 from tests.sources.standin import Answer, Reply, Request, StandIn, gathered, one_by_one, pull, source_of, told
 
 Serve = Callable[[Answer], StandIn]
@@ -390,12 +390,15 @@ def test_a_whole_record_becomes_a_change(tmp_path: Path, serve: Serve) -> None:
         "ms": "1.0000.0000",
         "eans": ["7890000000001", 7890000000002],
         "tipo": "2",
+        "tarja": {"categoria": "Similar equivalente"},
+        "situacao": "CADUCO/CANCELADO",
         "alterado": "2026-11-02T10:00:00Z",
         "uso": "<p>Tome</p>",
         "guarda": "Guarde",
     }
     fields = """fields = { id = "id", name = "nome", active_ingredients = "ativos", laboratory = "lab.nome", registration = "ms",
-      ean = "eans", audience = "tipo", audience_values = { "1" = "patient", "2" = "professional" }, updated_at = "alterado",
+      ean = "eans", audience = "tipo", audience_values = { "1" = "patient", "2" = "professional" },
+      category = "tarja.categoria", active = "situacao", updated_at = "alterado",
       sections = { posology = "uso", storage = "guarda", legal = "dizeres" } }""".replace("\n", " ")
     change = pull(rest(tmp_path, serve(one(record)), fields=fields)).change
     assert change.source_id == "123"
@@ -405,6 +408,7 @@ def test_a_whole_record_becomes_a_change(tmp_path: Path, serve: Serve) -> None:
     assert change.facts.registration == "1.0000.0000"
     assert change.facts.eans == ("7890000000001", "7890000000002")
     assert change.facts.audience is Audience.PROFESSIONAL
+    assert (change.facts.category, change.facts.active) == (Category.SIMILAR, False)
     assert change.contents == (
         Content(b"<p>Tome</p>", "text/html", "utf-8", Section.POSOLOGY),
         Content(b"Guarde", "text/plain", "utf-8", Section.STORAGE),

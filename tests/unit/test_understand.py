@@ -10,7 +10,7 @@ from leaflets import Section
 from opensearch.documents import ingredient_keys
 from opensearch.names import Named
 from opensearch.synonyms import Synonyms, synonyms
-from searchapi.understand import Understanding, read, typed, understood
+from searchapi.understand import Understanding, Usage, read, typed, understood
 from searchapi.vocabulary import By, Vocabulary, vocabulary
 
 SYNONYMS: Synonyms = synonyms()
@@ -50,7 +50,7 @@ NAMES: Vocabulary = vocabulary(
 
 def meaning(text: str, *ordinary: str) -> Understanding:
     """What a question means where leaflets use the `ordinary` words."""
-    return understood(read(text, NAMES), frozenset(ordinary), NAMES)
+    return understood(read(text, NAMES), Usage(ordinary=frozenset(ordinary)), NAMES)
 
 
 @pytest.mark.parametrize(
@@ -201,3 +201,138 @@ def test_any_question_is_understood_without_failing(text: str) -> None:
     """Whatever is typed or pasted."""
     meaning(text)
     typed(text, NAMES)
+
+
+# --- what invoices and callers write -------------------------------------------------------------------------------------------------
+
+SHELF: Vocabulary = vocabulary(
+    (
+        Named(
+            "Amoxicilina + Clavulanato 500 mg EMS",
+            ("amoxicilina", "clavulanato de potássio"),
+            ("amoxicilina", "clavulanato"),
+            "",
+            (),
+            "EMS S/A",
+        ),
+        Named("Amoxicilina 500 mg Cápsula", ("amoxicilina",), ("amoxicilina",), "", (), "Laboratório Teuto Brasileiro S/A"),
+        Named("Losartana Potássica 50 mg", ("losartana potássica",), ("losartana",), "", (), "Medley Farmacêutica Ltda"),
+        Named("Ácido Fólico 5 mg", ("ácido fólico",), ("acido folico",), "", (), "EMS S/A"),
+        Named("Cloreto de Sódio 0,9%", ("cloreto de sódio",), ("cloreto de sodio",), "", (), "Baxter Hospitalar Ltda"),
+        Named("Insulina Glargina Lantus", ("insulina glargina",), ("insulina glargina",), "", (), "Sanofi"),
+        Named("Insulina NPH", ("insulina humana",), ("insulina humana",), "", (), "Lilly"),
+        Named("Glicose 50 mg/mL Bolsa", ("glicose",), ("glicose",), "", (), "Baxter Hospitalar Ltda"),
+        Named("Cálcio 500", ("carbonato de cálcio",), ("carbonato de calcio",), "", (), "EMS S/A"),
+        Named("Vitamina D 400 UI", ("colecalciferol",), ("colecalciferol",), "", (), "EMS S/A"),
+        Named("Clonazepam", ("clonazepam",), ("clonazepam",), "", (), "Medley Farmacêutica Ltda"),
+        Named("Olmecor", ("olmesartana medoxomila",), ("olmesartana medoxomila",), "", (), "Torrent"),
+        Named("Dipirona Gotas", ("dipirona",), ("dipirona",), "", (), "EMS S/A"),
+        Named("Annita", ("nitazoxanida",), ("nitazoxanida",), "", (), "FQM"),
+        Named("Paracetamol", ("paracetamol",), ("paracetamol",), "", (), "EMS S/A"),
+    ),
+    SYNONYMS,
+    stamp="1",
+    generation="leaflets-000001",
+    ordinary=frozenset(
+        """alcool anita calcio com crianca dar dor fosfato glicose gotas gripe insulina leite minha na posso sulfato tomar uniao vitamina
+        vida""".split()
+    ),
+)
+
+
+def on_the_shelf(text: str) -> Understanding:
+    """What a line means where these products are held."""
+    return understood(read(text, SHELF), Usage(), SHELF)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("AMOXICILINA 500MG CX C/21 CAPS GEN", "amoxicilina"),
+        ("LOSARTANA POT 50MG C/30CPR MEDLEY", "losartana"),
+        ("AC FOLICO 5MG CPR", "ácido fólico"),
+        ("CLOR SODIO 0,9% 500ML BAXTER", "cloreto de sódio"),
+        ("SOL FISIOLOGICA 0,9% 250 ML", "cloreto de sódio"),
+        ("dipirona500mg", "dipirona"),
+        ("para cetamol 750", "paracetamol"),
+        ("acidofolico", "ácido fólico"),
+        ("lantus 100 UI/ML", "Insulina Glargina Lantus"),
+        ("insulina glargina lantus", "Insulina Glargina Lantus"),
+        ("olmesartana 20 mg", "olmesartana"),
+        ("GLICOSE 5% 500ML BOLSA BAXTER", "glicose"),
+        ("clavulanato + amoxicilina", "clavulanato + amoxicilina"),
+    ],
+)
+def test_a_line_of_an_invoice_names_its_drug(text: str, name: str) -> None:
+    """Strengths, forms, packs, salts and laboratories are what they are."""
+    meant = on_the_shelf(text)
+    assert meant.drug is not None
+    assert meant.drug.name == name
+    assert (meant.rest, meant.suggestions) == ((), ())
+
+
+@pytest.mark.parametrize("text", ["amoxicili + clavulan 500/125", "amoxicilina + clavulonato", "amoxilina + clavulanato"])
+def test_a_combination_half_known_is_offered_first_and_never_shown_in_part(text: str) -> None:
+    """Amoxicilina alone is another drug than amoxicilina with clavulanato."""
+    meant = on_the_shelf(text)
+    assert meant.drug is None
+    assert meant.suggestions[0].name == "amoxicilina + clavulanato"
+
+
+@pytest.mark.parametrize("text", ["losartana + paracetamol", "CALCIO CARBONATO 500MG + VIT D 400UI", "losartana/hctz 50/12,5"])
+def test_a_combination_that_nobody_holds_is_not_answered_by_its_part(text: str) -> None:
+    """It finds nothing rather than one of its substances."""
+    drug = on_the_shelf(text).drug
+    assert drug is not None
+    assert " + " in drug.name
+    assert not SHELF.combination(drug.substances)
+
+
+def test_a_broken_name_before_an_ordinary_one_is_what_was_asked() -> None:
+    """Álcool is in some leaflets' ingredients; the question is about clonazepam."""
+    meant = on_the_shelf("clonasepam com glicose")
+    assert meant.drug is None
+    assert meant.suggestions[0].query == "clonazepam com glicose"
+
+
+def test_a_broken_name_after_a_known_one_is_offered_beside_its_answer() -> None:
+    """Losartana is known; what it is taken with may be paracetamol."""
+    meant = on_the_shelf("posso tomar losartana com paracetamo")
+    assert meant.drug is not None
+    assert meant.drug.name == "losartana"
+    assert meant.suggestions[0].query == "posso tomar losartana com paracetamol"
+
+
+@pytest.mark.parametrize("text", ["falta de calcio", "dor e leite", "minha vida com glicose"])
+def test_a_name_that_is_an_ordinary_word_names_nothing_inside_a_sentence(text: str) -> None:
+    """Nobody asks for a leaflet there."""
+    assert on_the_shelf(text).drug is None
+
+
+def test_a_kind_of_drug_gives_the_choice_of_its_names() -> None:
+    """No insulin is another."""
+    meant = on_the_shelf("insulina")
+    assert meant.drug is None
+    assert {"insulina glargina", "insulina humana"} <= {s.name for s in meant.suggestions}
+
+
+def test_a_word_of_the_language_alone_that_sounds_like_a_name_is_offered() -> None:
+    """Anita is a woman, or Annita misheard; inside a sentence she is a woman."""
+    assert [s.name for s in on_the_shelf("anita").suggestions] == ["Annita"]
+    assert on_the_shelf("minha anita dor").suggestions == ()
+
+
+def test_the_laboratory_form_and_reader_asked_for_are_told() -> None:
+    """They rank; they are not words to look for."""
+    meant = on_the_shelf("losartana comprimido da medley, bula do profissional")
+    assert meant.laboratories == ("Medley Farmacêutica Ltda",)
+    assert meant.forms == ("comprimido",)
+    assert meant.audience == "professional"
+    assert meant.rest == ()
+
+
+def test_a_code_that_begins_with_one_is_a_registration_even_with_an_eans_check_digit() -> None:
+    """One registration in ten would pass for an EAN."""
+    drug = meaning("1000012010009").drug
+    assert drug is not None
+    assert drug.by is By.REGISTRATION

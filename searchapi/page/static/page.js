@@ -90,6 +90,14 @@ function move(event) {
   event.preventDefault();
 }
 
+/** Asks the name that has this number. Not from the box: there a digit is part of a dose. */
+function choose(event) {
+  const name = answer.querySelectorAll("[data-choice]")[event.key - 1];
+  if (!name) return;
+  event.preventDefault();
+  name.click();
+}
+
 /** The next caller's: neither the words nor the filters of the last one stay. */
 function clear() {
   for (const filter of form.querySelectorAll("input[type=hidden]")) filter.remove();
@@ -116,6 +124,8 @@ document.addEventListener("keydown", (event) => {
     clear();
   } else if (answer && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
     move(event);
+  } else if (answer && !writing && /^[1-5]$/.test(event.key) && !event.ctrlKey && !event.altKey && !event.metaKey) {
+    choose(event);
   }
 });
 

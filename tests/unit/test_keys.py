@@ -1,0 +1,102 @@
+"""API keys: made once, kept as hashes, revoked by taking a line out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from searchapi.keys import Keyring, KeysRejected, Role, keys, new
+
+EXPLAIN = frozenset({Role.EXPLAIN})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """An empty file of keys."""
+    path = tmp_path / "keys.toml"
+    path.write_text("")
+    return path
+
+
+def test_a_new_key_opens_what_its_line_says(file: Path) -> None:
+    """And the file holds nothing that opens anything."""
+    made = new("ana", EXPLAIN)
+    file.write_text(f"# operators\n{made.line}\n")
+    assert Keyring(file).roles(made.secret) == EXPLAIN
+    assert made.secret not in file.read_text()
+    assert len(made.secret) >= 43  # 256 bits in base64
+
+
+def test_two_keys_are_never_the_same() -> None:
+    """Each is random."""
+    assert new("ana", EXPLAIN).secret != new("ana", EXPLAIN).secret
+
+
+@pytest.mark.parametrize("secret", ["", "bulario_", "x" * 10_000, "ã\n\0", "9" * 64])
+def test_any_other_key_opens_nothing(file: Path, secret: str) -> None:
+    """Nor does a hash in a key's place."""
+    made = new("ana", EXPLAIN)
+    file.write_text(made.line)
+    keyring = Keyring(file)
+    assert keyring.roles(secret) is None
+    assert keyring.roles(made.line.split('"')[1]) is None
+
+
+def test_without_a_file_no_key_opens_anything() -> None:
+    """There is nothing to guess."""
+    assert Keyring(None).roles(new("ana", EXPLAIN).secret) is None
+
+
+def test_a_line_taken_out_is_a_key_revoked_at_once(file: Path) -> None:
+    """And one put in opens at once: nobody restarts anything."""
+    ana, rui = new("ana", EXPLAIN), new("rui", EXPLAIN)
+    file.write_text(f"{ana.line}\n{rui.line}\n")
+    keyring = Keyring(file)
+    assert keyring.roles(ana.secret)
+    file.write_text(f"{rui.line}\n")
+    os.utime(file, ns=(1, 1))  # a coarse clock
+    assert keyring.roles(ana.secret) is None
+    assert keyring.roles(rui.secret)
+    file.unlink()
+    assert keyring.roles(rui.secret) is None
+
+
+def test_a_file_that_cannot_be_read_opens_nothing_until_it_is_mended(file: Path) -> None:
+    """Who edits it to revoke a key and slips must not leave it open."""
+    made = new("ana", EXPLAIN)
+    file.write_text(made.line)
+    keyring = Keyring(file)
+    assert keyring.roles(made.secret)
+    file.write_text(made.line + "\nrui = {")
+    assert keyring.roles(made.secret) is None
+    file.write_text(made.line + "\n")
+    assert keyring.roles(made.secret)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ana = {", "keys new"),
+        ('ana = { sha256 = "123", roles = ["explain"] }', "ana.sha256"),
+        (f'ana = {{ sha256 = "{"0" * 64}", roles = ["root"] }}', "ana.roles"),
+        (f'ana = {{ sha256 = "{"0" * 64}" }}', "ana.roles"),
+        (f'ana = {{ sha256 = "{"0" * 64}", roles = [], until = 3 }}', "ana.until"),
+        ('ana = "secret"', "ana"),
+    ],
+)
+def test_a_faulty_file_is_told_by_its_line_and_quotes_nothing(file: Path, text: str, says: str) -> None:
+    """A key written there by mistake must not reach a log."""
+    file.write_text(text)
+    with pytest.raises(KeysRejected) as told:
+        keys(file)
+    assert says in str(told.value)
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "ana=", 'x"', "a" * 41, "ã"])
+def test_a_name_is_one_that_the_file_can_hold(name: str) -> None:
+    """TOML's bare keys."""
+    with pytest.raises(KeysRejected, match="name"):
+        new(name, EXPLAIN)

@@ -1,0 +1,58 @@
+"""Sentences of a section, and the lines they depend on."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from searchapi.sentences import MARK_END, MARK_START, sentences
+
+
+def texts(text: str) -> list[str]:
+    """The sentences of a text."""
+    return [s.text for s in sentences(text)]
+
+
+def test_a_sentence_does_not_end_inside_a_number_or_after_an_abbreviation() -> None:
+    """The points of "1.000 mg" and "Dr." end nothing."""
+    assert texts("A dose máx. Diária é de 1.000 mg. Fale com o Dr. Silva. Tome 2,5 mL.") == [
+        "A dose máx. Diária é de 1.000 mg.",
+        "Fale com o Dr. Silva.",
+        "Tome 2,5 mL.",
+    ]
+
+
+def test_a_mark_hides_no_end() -> None:
+    """A found word may be a sentence's first or last."""
+    marked = f"Evite {MARK_START}álcool{MARK_END}. {MARK_START}Crianças{MARK_END} não usam."
+    assert len(texts(marked)) == 2
+
+
+def test_a_line_that_goes_on_in_small_letters_is_no_new_sentence() -> None:
+    """Cells and broken lines of tables."""
+    assert texts("a glicemia deve ser\nmedida todo mês.\nOutra frase.") == ["a glicemia deve ser\nmedida todo mês.", "Outra frase."]
+
+
+def test_an_item_of_a_list_knows_the_line_that_opens_it() -> None:
+    """Until the list ends."""
+    told = sentences("Não use se tiver:\n- asma;\n- gota.\nGuarde longe da luz.")
+    assert [s.opener for s in told] == [None, 0, 0, None]
+
+
+def test_what_stands_below_a_heading_knows_it() -> None:
+    """Until the next heading."""
+    told = sentences("Crianças\nA dose é de 5 mL.\nRepita à noite.\nIdosos\nA dose é de 2 mL.")
+    assert [s.heading for s in told] == [None, 0, 0, None, 3]
+    assert [s.is_heading for s in told] == [True, False, False, True, False]
+
+
+def test_a_first_short_sentence_names_what_its_line_speaks_of() -> None:
+    """As in "Gravidez. Nos três primeiros meses não use"."""
+    told = sentences("Texto de antes, que fala de outra coisa.\nGravidez. Nos três primeiros meses não use. Depois, com cuidado.")
+    assert [s.opener for s in told] == [None, None, 1, 1]
+
+
+@given(st.text(alphabet=st.sampled_from("aA .;:!?1,\n-•" + MARK_START + MARK_END), max_size=300))
+def test_no_letter_is_lost_or_told_twice(text: str) -> None:
+    """Whatever the text: only blanks between sentences go."""
+    assert "".join("".join(texts(text)).split()) == "".join(text.split())
