@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 SHORTEST, LONGEST = 4, 32
 # Unknown words in one question. More of them are a text that was pasted, not a name that was misheard.
 MOST_UNKNOWN = 3
+# Questions that found nothing, of one asker in one day. More would only fill Redis.
+MOST_A_DAY = 200
 # Questions that wait to be counted. Beyond that, somebody floods us.
 LONGEST_QUEUE = 1000
 # How long nothing is counted after a failure, in seconds: what fails now fails again in a moment.
@@ -75,7 +77,7 @@ def _may_be_a_gap(word: str, names: Vocabulary) -> bool:
 
 
 class GapCounter:
-    """Counts one installation's gaps, from `start` to `stop`.
+    """Counts one installation's gaps.
 
     `held` tells how many leaflets hold each of some words; a word is listed once `askers` different people asked for it, and forgotten
     `kept` after the day it was last asked for.
@@ -97,17 +99,13 @@ class GapCounter:
         self._held = held
         self._askers = askers
         self._kept = kept
-        self._waiting: queue.Queue[Heard | None] = queue.Queue(LONGEST_QUEUE)
+        self._waiting: queue.Queue[Heard] = queue.Queue(LONGEST_QUEUE)
         self._away_until = 0.0
         self._forgotten_on: date | None = None
 
     def start(self) -> None:
-        """Counts in the background, until `stop`."""
+        """Counts in the background, as long as the process lives."""
         threading.Thread(target=self._go_on, name="gaps", daemon=True).start()
-
-    def stop(self) -> None:
-        """Ends the counting, once what was heard is counted."""
-        self._waiting.put(None)
 
     def heard(self, meant: Understanding, asker: str, names: Vocabulary) -> None:
         """Takes a question that found nothing, at once and whatever happens."""
@@ -125,8 +123,6 @@ class GapCounter:
             except queue.Empty:
                 self._try(self._forget)
                 continue
-            if heard is None:
-                return
             self._try(self._forget)
             self._try(partial(self._count, heard))
 
@@ -141,8 +137,14 @@ class GapCounter:
             log.warning("gaps are not counted for a moment", extra={"error": type(error).__name__})
 
     def _count(self, heard: Heard) -> None:
-        held = self._held(heard.words)
         secret = self._secret()
+        asked = f"{self._prefix}:{_hashed(secret, f'asker {heard.asker}')}"
+        steps = self._client.pipeline()
+        steps.incr(asked)
+        steps.expire(asked, timedelta(days=1))
+        if steps.execute()[0] > MOST_A_DAY:
+            return
+        held = self._held(heard.words)
         for word in heard.words:
             if not held[word]:
                 self._count_one(word, heard, secret)

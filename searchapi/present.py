@@ -43,6 +43,8 @@ def _query(meant: Understanding, filters: Filters) -> Json:
         "drug": {"name": meant.drug.name, "by": str(meant.drug.by)} if meant.drug else None,
         "section": str(section) if section else None,
         "doses": list(meant.doses),
+        "laboratory": meant.laboratories[0] if meant.laboratories else None,
+        "forms": list(meant.forms),
     }
 
 

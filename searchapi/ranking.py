@@ -100,7 +100,7 @@ def reasons(
 def explained(asked: tuple[Reason, ...], met: Mapping[str, float], leaflet_id: str, updated_at: str) -> tuple[Told, ...]:
     """Why a product stands where its best leaflet does: each reason of the question's, with the score that OpenSearch gave for it."""
     lines = [Told(r.weight.clause, r.weight.field, met.get(r.name, 0.0), _sentence(r, stands=r.name in met)) for r in asked]
-    return (*lines, Told("newest", "updated_at", 0.0, f"of equals the newest stands first; {leaflet_id}, which ranks here, is of {updated_at}"))
+    return (*lines, Told("newest", "updated_at", 0.0, f"of equals the newest stands first; {leaflet_id} is of {updated_at}"))
 
 
 def _sentence(reason: Reason, *, stands: bool) -> str:

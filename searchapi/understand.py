@@ -175,10 +175,13 @@ def understood(reading: Reading, usage: Usage, names: Vocabulary) -> Understandi
         # Leaflets that only speak of a drug are no answer to a question about it.
         unheld = next((word for word in reading.strange if word in usage.drugs or has_stem(word)), None)
         drug = Drug(unheld, By.ACTIVE_INGREDIENT) if unheld else None
-    joined = _combined(reading, broken, names)
+    cut = _cut_combination(reading, broken, names)
+    joined = () if cut else _combined(reading, broken, names)
     if joined or any(drug and doubt.end <= reading.named_at for doubt in broken):
         # The broken name came first, or is a part of what was asked: the name that we know is not the drug asked for.
         drug = None
+    if cut:
+        drug, broken = cut, ()
     suggestions = _best(reading.text, broken, names, joined)
     # Without a drug "pressão alta" asks what helps against it, and only a section's own words for that section.
     asks = drug or suggestions or reading.asked.spent
@@ -187,7 +190,7 @@ def understood(reading: Reading, usage: Usage, names: Vocabulary) -> Understandi
         drug=drug,
         section=reading.section if asks else None,
         doses=reading.doses,
-        rest=reading.rest,
+        rest=tuple(word for word in reading.rest if not (cut and word in {doubt.word for doubt in reading.doubts})),
         suggestions=suggestions,
         forms=reading.forms,
         laboratories=reading.laboratories,
@@ -540,6 +543,24 @@ def _combined(reading: Reading, broken: tuple[Doubt, ...], names: Vocabulary) ->
             end = max(reading.named_to if known else 0, broken[min(len(broken), 2) - 1].end)
             return (Suggestion(name, way[0].why, reading.text[:start] + name + reading.text[end:]),)
     return ()
+
+
+def _cut_combination(reading: Reading, broken: tuple[Doubt, ...], names: Vocabulary) -> Drug | None:
+    """The one combination whose names an invoice cut short ("LEVOD+CARBID"), each by its beginning.
+
+    One name cut short may be another's beginning, and is only offered; two that agree in one product of the index, joined by a "+", may not.
+    """
+    if not broken or len(broken) > 2 or not re.search(r"[+/]", reading.text) or reading.section or _spoken_between(reading, broken):
+        return None
+    known = [reading.drug] if reading.drug and reading.drug.substances else []
+    found: dict[frozenset[Substance], Drug] = {}
+    for way in itertools.product(*([one for one in doubt.names if one.why is Why.PREFIX] for doubt in broken)):
+        drugs = [*known, *(_alone(one.word, names) for one in way)]
+        substances = tuple(s for drug in drugs for s in drug.substances)
+        if len(drugs) > 1 and len(set(substances)) == len(drugs) and names.combination(substances):
+            name = " + ".join(names.substance(one) for one in substances)
+            found[frozenset(substances)] = Drug(name, By.ACTIVE_INGREDIENT, substances=substances)
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _alone(word: str, names: Vocabulary) -> Drug:
