@@ -50,6 +50,8 @@ _REJECTED = {
 
 class OldIndex(Exception):
     """The index was made for another mapping than this program's; nothing was changed. The text says how to make it anew."""
+
+
 _GAPS = {
     "dynamic": "strict",
     "properties": {
@@ -104,8 +106,8 @@ def prepare(client: OpenSearch, indices: Indices, synonyms: Synonyms) -> str:
     held = client.indices.get_mapping(index=found)[found]["mappings"].get("_meta", {})
     if held.get("version") != mapping.VERSION:
         message = (
-            f"the index {found} was made for mapping {held.get('version')} and this program writes mapping {mapping.VERSION}; searches go on "
-            f"with what it holds. To make it anew: DELETE /{found} in OpenSearch, then `indexer sync --full`"
+            f"the index {found} was made for mapping {held.get('version')} and this program writes mapping {mapping.VERSION}; searches go "
+            f"on with what it holds. To make it anew: DELETE /{found} in OpenSearch, then `indexer sync --full`"
         )
         raise OldIndex(message)
     if held.get("synonyms") != synonyms.version:

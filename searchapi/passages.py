@@ -37,6 +37,8 @@ SECTION_BESIDES = 0.5
 # Worth less than this part of the best: room is better used for what follows the best.
 LEAST = 0.5
 MOST_SECTIONS = 2
+# Characters.
+LONGEST_OPENER = 250
 _BETWEEN = " … "
 # Where a sentence too long to be shown whole may be cut: not between a number and its unit, nor between two numbers.
 _BLANK = re.compile(r"(?<!\d) (?!\d)")
@@ -114,11 +116,15 @@ def answered(
     base = LEADING * max(weights, default=0.0) if all(thing.weight < 1 for thing in sought.things) else 0.0
     split = {section: sentences(told[section]) for section in candidates}
     worth: dict[_Place, float] = {}
+    once: set[tuple[str, ...]] = set()
     for section, prior in candidates.items():
         own = base if section in leading[:1] else 0.0
         for at, value in enumerate(_worth(split[section], sought, weights, own if anything else 1.0)):
-            if value:
+            # Files that hold a leaflet for each strength say all things several times.
+            said = _said(split[section], at)
+            if value and said not in once:
                 worth[_Place(section, at)] = value * prior
+            once.add(said)
     return Answered(_shown(split, _chosen(split, worth, most), most), silent)
 
 
@@ -202,6 +208,12 @@ def _worth(told: tuple[Sentence, ...], sought: Sought, weights: tuple[float, ...
     return worth
 
 
+def _said(told: tuple[Sentence, ...], at: int) -> tuple[str, ...]:
+    """What a sentence says, with what heads it and what opens its list: "não é necessário ajuste" is said of the old and of the ill."""
+    sentence = told[at]
+    return tuple(told[one].text for one in (sentence.heading, sentence.opener, at) if one is not None)
+
+
 def _kind(sentence: Sentence, sought: Sought) -> float:
     """How much more, or less, a sentence is worth for what kind it is."""
     factor = 1 + KIND * sum(bool(_KINDS[asks].search(sentence.text)) for asks in sought.asks)
@@ -236,9 +248,10 @@ def _chosen(split: Mapping[Section, tuple[Sentence, ...]], worth: Mapping[_Place
     good = [place for place in ranked if worth[place] > LEAST * worth[ranked[0]]]
     chosen: dict[_Place, None] = {}
     room = _added(split, chosen, good, most)
-    room = _filled(split, chosen, room, beyond_headings=False)
+    after = [place for place in good if place in chosen]
+    room = _filled(split, chosen, after, room, beyond_headings=False)
     room = _added(split, chosen, ranked[len(good) :], room)
-    _filled(split, chosen, room, beyond_headings=True)
+    _filled(split, chosen, after, room, beyond_headings=True)
     return list(chosen)
 
 
@@ -268,18 +281,21 @@ def _length(split: Mapping[Section, tuple[Sentence, ...]], chosen: Collection[_P
 def _needed(told: tuple[Sentence, ...], place: _Place) -> list[_Place]:
     """The short lines without which a sentence says too little: what opens its list, what heads it."""
     sentence = told[place.at]
-    return [_Place(place.section, at) for at in (sentence.heading, sentence.opener) if at is not None and told[at].length <= 200]
+    return [_Place(place.section, at) for at in (sentence.heading, sentence.opener) if at is not None and told[at].length <= LONGEST_OPENER]
 
 
-def _filled(split: Mapping[Section, tuple[Sentence, ...]], chosen: dict[_Place, None], room: int, *, beyond_headings: bool) -> int:
-    """Fills the room with what follows the chosen sentences, the best first; tells what room is left."""
-    for start in list(chosen):
+def _filled(
+    split: Mapping[Section, tuple[Sentence, ...]], chosen: dict[_Place, None], after: Sequence[_Place], room: int, *, beyond_headings: bool
+) -> int:
+    """Fills the room with what follows some chosen sentences, the best first; tells what room is left."""
+    shown = {_said(split[place.section], place.at) for place in chosen}
+    for start in after:
         told = split[start.section]
         at = start.at + 1
         while at < len(told) and told[at].length + 1 <= room:
             place = _Place(start.section, at)
             if place not in chosen:
-                if told[at].is_heading and not beyond_headings:
+                if _said(told, at) in shown or (told[at].is_heading and not beyond_headings):
                     break
                 chosen[place] = None
                 room -= told[at].length + 1

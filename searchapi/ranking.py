@@ -32,8 +32,9 @@ class Weight:
     why: str
 
 
-# The whole ranking, strongest first. Each weight is more than all below it together, the words' for each of MOST_THINGS things; and the
-# sum of all keeps its halves in the 24 bits of OpenSearch's scores (tests/unit/test_ranking.py). Equal leaflets: the newest first.
+# The whole ranking, strongest first. Each weight is more than all below it together, the words' for each of MOST_THINGS things. Scores are
+# 32-bit floats, exact to 24 bits: the sum of all has 21, a hint's half needs one more; without a drug, where words count in sixteenths, the
+# first two lines are not asked (tests/unit/test_ranking.py). Equal leaflets: the newest first.
 RANKING = (
     Weight("brand", "called", 2**20, "the product of the brand asked for: before those whose names only begin with it"),
     Weight("substance_alone", "ingredient_count", 2**19, "the substances asked for and no other: combinations come after"),

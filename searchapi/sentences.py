@@ -23,6 +23,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(rf"[{_MARKS}]*[a-zà-ý(≥≤<>%]")
+_SMALL = re.compile(rf"[{_MARKS}]*[a-zà-ý]")
 _ENDED = re.compile(rf"[.:;!?…][\"”)]*[{_MARKS}]*$")
 _BULLET = re.compile(rf"[{_MARKS}]*(?:[•\-–—*·►▪o]\s|\d{{1,2}}[.)\-]\s|[a-z]\)\s)")
 # Characters. Joined lines longer than this are a table, not a sentence.
@@ -54,17 +55,17 @@ def sentences(marked: str) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
     paragraph, opener, heading = 0, None, None
     for place, (text, before) in enumerate(pieces):
-        new_line = before != " "
-        if new_line:
-            paragraph = place
         plain = text.replace(MARK_START, "").replace(MARK_END, "")
+        new_line = before != " "
         alone = new_line and (place + 1 == len(pieces) or pieces[place + 1][1] == "\n")
         bullet = bool(_BULLET.match(text))
-        is_heading = alone and not bullet and len(plain) <= _LONGEST_HEADING and place + 1 < len(pieces) and _heads(plain)
-        if opener is not None and new_line and not bullet and not _in_list(found[-1].text):
-            opener = None
-        if is_heading:
-            opener = None
+        is_heading = alone and not bullet and place + 1 < len(pieces) and _heads(plain)
+        if new_line:
+            paragraph = place
+            if is_heading or (opener is not None and not bullet and not _in_list(found[-1].text)):
+                opener = None
+            if opener is None and place and _SMALL.match(text):
+                opener = place - 1  # "... os medicamentos listados a seguir." / "ciclosporina; danazol;"
         found.append(Sentence(text, before, len(plain), paragraph, opener, None if is_heading else heading, is_heading))
         if plain.endswith(":") or (new_line and not alone and plain.count(" ") < _MOST_WORDS):
             opener = place
@@ -99,8 +100,10 @@ def _goes_on(text: str, marked: str, at: int) -> bool:
 
 
 def _heads(plain: str) -> bool:
-    """Whether a short line alone heads what follows it."""
-    return plain[-1:] not in ".;,!" and (plain[0].isupper() or plain[0].isdigit())
+    """Whether a line alone heads what follows it: "Crianças:" does, "Não use este medicamento se você tiver:" only opens its list."""
+    if len(plain) > _LONGEST_HEADING or plain[-1:] in ".;,!" or not (plain[0].isupper() or plain[0].isdigit()):
+        return False
+    return plain[-1] != ":" or plain.count(" ") < _MOST_WORDS
 
 
 def _in_list(last: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from leaflets import Section
 from leaflets.labels import form_of
 from leaflets.names import fold, words
 from opensearch.mapping import STOP_WORDS
@@ -28,6 +29,7 @@ _STOPS = frozenset(STOP_WORDS)
 # Letters.
 _LONG_ENOUGH = 5
 _VERB_ENDING = re.compile("(?:[aei]r|ou|ei|iu|[aei]ndo)$")
+_DANGERS = (Section.CONTRAINDICATIONS, Section.WARNINGS, Section.INTERACTIONS)
 # What callers say around what they ask: nobody looks in a leaflet for it.
 _TALK = frozenset(
     """alo apareceu apareceram atendimento avo bula ce cliente clientes coloquei comprei consulta doutor doutora duvida esposa esposo
@@ -157,14 +159,17 @@ def sought(meant: Understanding, synonyms: Synonyms) -> Sought:
     question = " ".join(words_)
     return Sought(
         things=tuple(things.values()),
-        asks=_asks(question),
+        asks=_asks(question, meant.section),
         text=" ".join(words_[i] for i in kept),
         apart=" ".join(word for thing in things.values() if len(thing.words) > 1 for word in thing.words),
     )
 
 
-def _asks(question: str) -> frozenset[Asks]:
+def _asks(question: str, section: Section | None) -> frozenset[Asks]:
+    """What kind of answer is asked for. Who asks of a danger asks whether: "com cerveja" is "posso tomar com cerveja"."""
     asks = {asks for asks, pattern in _ASKS.items() if pattern.search(question)}
+    if section in _DANGERS:
+        asks.add(Asks.WHETHER)
     return frozenset(asks - {Asks.NUMBER} if Asks.TIME in asks else asks)
 
 

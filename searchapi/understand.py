@@ -373,12 +373,17 @@ def _named(text: str, line: Sequence[Token], spent: set[int]) -> str:
 
 
 def _salts(line: Sequence[Token], places: range) -> Iterator[int]:
-    """The places of salts, whole or cut short, that follow one another from a name outward."""
+    """The places of salts, whole or cut short, that follow one another from a name outward, and of what joins them."""
+    joints: list[int] = []
     for place in places:
         token = line[place]
-        if not (is_salt(token.word) or salts_beginning(token.word) or (token.kind is Kind.JOINT and token.word in {"de", "do", "da"})):
+        if token.kind is Kind.JOINT and token.word in {"de", "do", "da"}:
+            joints.append(place)  # "cloridrato de metformina"; but "metformina da sono" asks whether it does
+        elif is_salt(token.word) or salts_beginning(token.word):
+            yield from (*joints, place)
+            joints = []
+        else:
             return
-        yield place
 
 
 @dataclass(frozen=True, slots=True)

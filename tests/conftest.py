@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Here and not when a test first asks for it: CPython 3.11 counts the depth of its parser for all threads together, and pytest parses what
+# it imports while the desk's threads parse too ("AST constructor recursion depth mismatch", python/cpython#106905, mended in 3.11.9).
+import hypothesis  # noqa: F401
 import pytest
 from flask import Flask
 from opensearchpy import OpenSearch

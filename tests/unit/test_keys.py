@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from searchapi import cli
 from searchapi.keys import Keyring, KeysRejected, Role, keys, new
 
 EXPLAIN = frozenset({Role.EXPLAIN})
@@ -93,6 +97,26 @@ def test_a_faulty_file_is_told_by_its_line_and_quotes_nothing(file: Path, text: 
         keys(file)
     assert says in str(told.value)
     assert "secret" not in str(told.value)
+
+
+def test_the_command_shows_the_key_and_its_line(file: Path) -> None:
+    """On standard output nothing else, so that it can be piped."""
+    made = CliRunner().invoke(cli.app, ["keys", "new", "ana", "--role", "explain"])
+    assert made.exit_code == 0
+    secret, line = made.stdout.splitlines()
+    file.write_text(line)
+    assert Keyring(file).roles(secret) == EXPLAIN
+    assert CliRunner().invoke(cli.app, ["keys", "new", "a b", "--role", "explain"]).exit_code == cli.MISCONFIGURED
+    assert CliRunner().invoke(cli.app, ["keys", "new", "ana", "--role", "root"]).exit_code == cli.MISCONFIGURED
+
+
+def test_a_faulty_file_ends_the_start_with_its_name(file: Path) -> None:
+    """Not a worker of gunicorn's, later."""
+    file.write_text("ana = {")
+    command = [Path(sys.executable).with_name("searchapi")]
+    ended = subprocess.run(command, env={"API_KEYS_FILE": str(file)}, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == cli.MISCONFIGURED
+    assert str(file) in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "ana=", 'x"', "a" * 41, "ã"])

@@ -66,6 +66,14 @@ def test_what_stands_below_a_heading_is_found_by_it_and_shown_with_it() -> None:
     assert passage(text, 32, wanted("criança")) == "… Crianças\nTome 5 mL por dia. …"
 
 
+def test_what_a_file_says_twice_is_shown_once() -> None:
+    """Unless it is said of something else."""
+    text = "Evite o [álcool].\n" + "Outra coisa, que enche a linha. " * 5 + "\nEvite o [álcool]."
+    assert passage(text, 60, wanted("alcool")).count("Evite") == 1
+    text = "Idosos\nSem [álcool].\nCrianças\nSem [álcool]."
+    assert passage(text, 60, wanted("alcool")).count("Sem") == 2
+
+
 def test_several_places_are_joined_best_first() -> None:
     """One passage, its runs of sentences parted."""
     text = "Na [gravidez] não se sabe. " + "Nada aqui. " * 20 + "Na [gravidez] e na [amamentação] evite."

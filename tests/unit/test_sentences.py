@@ -39,6 +39,18 @@ def test_an_item_of_a_list_knows_the_line_that_opens_it() -> None:
     assert [s.opener for s in told] == [None, 0, 0, None]
 
 
+def test_a_list_without_bullets_depends_on_the_line_before_it() -> None:
+    """It goes on in small letters."""
+    told = sentences("Avise se usa um dos medicamentos a seguir.\nciclosporina; danazol;\nvarfarina.\nTome com água.")
+    assert [s.opener for s in told] == [None, 0, 0, None]
+
+
+def test_a_line_that_opens_a_list_heads_no_more_than_the_list() -> None:
+    """What comes after it is of something else."""
+    told = sentences("Antes de usar diga ao seu médico se tem:\n- asma.\nNão tome com álcool.")
+    assert [(s.opener, s.heading) for s in told] == [(None, None), (0, None), (None, None)]
+
+
 def test_what_stands_below_a_heading_knows_it() -> None:
     """Until the next heading."""
     told = sentences("Crianças\nA dose é de 5 mL.\nRepita à noite.\nIdosos\nA dose é de 2 mL.")
