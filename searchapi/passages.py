@@ -38,7 +38,7 @@ SECTION_BESIDES = 0.5
 LEAST = 0.5
 MOST_SECTIONS = 2
 # Characters.
-LONGEST_OPENER = 250
+LONGEST_OPENER = 320
 _BETWEEN = " … "
 # Where a sentence too long to be shown whole may be cut: not between a number and its unit, nor between two numbers.
 _BLANK = re.compile(r"(?<!\d) (?!\d)")
@@ -198,13 +198,13 @@ def _worth(told: tuple[Sentence, ...], sought: Sought, weights: tuple[float, ...
     """What each sentence of a section is worth; `base` is what the first one is worth without a word that is sought, the others less."""
     own = [sought.shares(_MARKED.findall(sentence.text)) if MARK_START in sentence.text else {} for sentence in told]
     worth = []
-    for at, sentence in enumerate(told):
+    for at in range(len(told)):
         share = dict(own[at])
         for where, part in _depends_on(told, at):
             for thing, told_there in own[where].items():
                 share[thing] = max(share.get(thing, 0.0), part * told_there)
         value = sum(weights[thing] * part for thing, part in share.items()) + base / (1 + at / 20)
-        worth.append(value and value * _kind(sentence, sought))
+        worth.append(value and value * _kind(told, at, sought))
     return worth
 
 
@@ -214,9 +214,11 @@ def _said(told: tuple[Sentence, ...], at: int) -> tuple[str, ...]:
     return tuple(told[one].text for one in (sentence.heading, sentence.opener, at) if one is not None)
 
 
-def _kind(sentence: Sentence, sought: Sought) -> float:
-    """How much more, or less, a sentence is worth for what kind it is."""
-    factor = 1 + KIND * sum(bool(_KINDS[asks].search(sentence.text)) for asks in sought.asks)
+def _kind(told: tuple[Sentence, ...], at: int, sought: Sought) -> float:
+    """How much more, or less, a sentence is worth for what kind it is; an item of "Não use se tiver:" says whether."""
+    sentence = told[at]
+    opener = told[sentence.opener].text if sentence.opener is not None else ""
+    factor = 1 + KIND * sum(bool(_KINDS[asks].search(sentence.text) or _KINDS[asks].search(opener)) for asks in sought.asks)
     if sentence.is_heading:
         factor *= HEADING
     if _EVERYWHERE.match(fold(sentence.text[:120].replace(MARK_START, "").replace(MARK_END, ""))):

@@ -553,7 +553,7 @@ def _combined(reading: Reading, broken: tuple[Doubt, ...], names: Vocabulary) ->
 def _cut_combination(reading: Reading, broken: tuple[Doubt, ...], names: Vocabulary) -> Drug | None:
     """The one combination whose names an invoice cut short ("LEVOD+CARBID"), each by its beginning.
 
-    One name cut short may be another's beginning, and is only offered; two that agree in one product of the index, joined by a "+", may not.
+    One name cut short may be another's beginning, and is only offered; two that agree in one product, joined by a "+", may not.
     """
     if not broken or len(broken) > 2 or not re.search(r"[+/]", reading.text) or reading.section or _spoken_between(reading, broken):
         return None

@@ -313,7 +313,9 @@ _ANY_LABORATORY = frozenset(
 
 def _laboratory_words(laboratory: str) -> frozenset[str]:
     """The words by which a laboratory is called: "Laboratório Teuto Brasileiro S/A" -> teuto."""
-    return frozenset(word for word in key(laboratory).split() if len(word) > 2 and word.isalpha() and word not in _ANY_LABORATORY)
+    # "Dr. Reddy's" is called reddy and reddys.
+    written = (*key(laboratory).split(), *key(laboratory.replace("'", "").replace("’", "")).split())
+    return frozenset(word for word in written if len(word) > 2 and word.isalpha() and word not in _ANY_LABORATORY)
 
 
 def _synonyms(synonyms: Synonyms, boxes: Mapping[str, Drug]) -> dict[str, Drug]:
