@@ -48,7 +48,7 @@ class Asked:
 
     `section` leads, `also` may answer too, best first. `spent` are the words that only ask; `hints` are looked for, though a section may
     answer without them; `things` are words known to be what is asked about. `words` is the whole question without the drug, its slips
-    mended; `typed` is each word as it was typed. All but `spent` are mended.
+    mended; `typed` is each word as it was typed. All but `spent` and `typed` are mended.
     """
 
     words: tuple[str, ...] = ()
@@ -399,12 +399,10 @@ ELSEWHERE: dict[Section, tuple[Section, ...]] = {
 
 # What asks in a hint and hints at nothing itself.
 _HOW_MUCH = frozenset("a cada com de do e em leva na no o por qual quanta quantas quanto quantos se tem tempo um uma 1".split())
-
-
 # Words that callers' questions turn on, from which slips are told: "gravides", "alcol", "pozologia".
-_TURN_ON = frozenset(
-    """absorcao adverso advertencia alcool alcoolica alergia aleitamento alimento almoco amamentacao amamentando amamentar aniversario
-    antibiotico anticoncepcional antidoto antiinflamatorio apresentacao armazenar bebida bebidas bula caixa capsula cerveja cirurgia
+_TURN_ON = tuple(
+    """absorcao adverso advertencia alcool alcoolica alergia aleitamento alimento almoco amamentacao amamentando amamentar
+    antibiotico anticoncepcional antidoto antiinflamatorio apresentacao armazenar bebida bebidas capsula cerveja cirurgia
     clearance colateral colaterais comprimido comprimidos composicao contraindicacao contraindicacoes contraindicado corante crianca
     criancas cuidado cuidados depressao diabete diabetes diabetico diabetica diarreia diluicao diluir dirigir dosagem efeito efeitos
     embalagem emagrece engorda engordar enjoo esqueci esqueceu excipiente excipientes fabricante figado geladeira gestacao gestante glaucoma
@@ -413,7 +411,7 @@ _TURN_ON = frozenset(
     partir pediatrico posologia precaucao precaucoes prescricao pressao reacao reacoes receita refeicao renal reconstituicao rins sonolencia
     superdosagem superdose temperatura tontura triturar validade velocidade vencido vomito""".split()
 )
-_BY_SOUND = {sound: word for word in sorted(_TURN_ON, reverse=True) for sound in phonetic_keys(word)}
+_BY_SOUND = {sound: word for word in reversed(_TURN_ON) for sound in phonetic_keys(word)}
 # Letters. Shorter words have too many neighbours one letter away.
 _LONG_ENOUGH = 6
 

@@ -191,6 +191,21 @@ def test_a_registration_that_no_longer_stands_cannot_be_missed(page: Page, desk_
     expect(page.locator(".badge.inactive")).to_have_count(0)
 
 
+def test_what_was_understood_is_told(page: Page, desk_url: str) -> None:
+    """The drug, the form, the laboratory and the section: an attendant sees at once what was taken for what."""
+    ask(page, desk_url, "losartana cpr buriti posologia")
+    told = "Entendi: losartana (princípio ativo) comprimido Buriti Genéricos Demo seção Posologia e modo de usar"
+    expect(page.locator(".meaning")).to_contain_text(told)
+    expect(page.locator(".notice.laboratory")).to_have_count(0)
+
+
+def test_a_leaflet_of_another_laboratory_is_not_taken_for_the_one_asked_for(page: Page, desk_url: str) -> None:
+    """The excipients differ: where the laboratory asked for has no leaflet of the drug, that is said above the others'."""
+    ask(page, desk_url, "hidroxizina jatoba")
+    notice = page.locator(".notice.laboratory")
+    expect(notice).to_contain_text("entendi Farmacêutica Jatobá (demonstração), mas a primeira bula é de Cajueiro Saúde Demo")
+
+
 def test_what_a_leaflet_does_not_state_is_said_before_its_text(page: Page, desk_url: str) -> None:
     """The section asked for is shown below it: silence must not read as a no."""
     ask(page, desk_url, "dipirona lactose composicao")
@@ -272,7 +287,7 @@ def test_the_page_works_without_javascript(browser: Browser, desk_url: str) -> N
 def test_the_leaflet_opens_at_the_section_asked_for(page: Page, desk_url: str) -> None:
     """The section's heading is in sight below the box, the words asked for are marked, and the index knows the way on."""
     ask(page, desk_url, "dipirona em crianca")
-    result(page, 0).locator("h3").get_by_role("link").click()
+    result(page, 0).locator("h3").first.get_by_role("link").click()
     expect(page).to_have_url(re.compile(r"/leaflets/.+\?q=dipirona\+em\+crianca#posology$"))
     heading = page.locator("#posology h2")
     expect(heading).to_be_in_viewport(ratio=1)
