@@ -58,7 +58,7 @@ _AFTER = frozenset(
 )
 _OF = frozenset({"de", "do", "da"})
 # Parts of names that invoices cut short ("clor metformina", "ac folico", "vit c"); shorter beginnings than three letters only as listed.
-_CUT_SHORT = {"ac": ("acido",), "cl": ("cloreto", "cloridrato"), "ins": ("insulina",), "na": ("sodio",), "vit": ("vitamina",)}
+_CUT_SHORT = {"ac": ("acido",), "cl": ("cloreto", "cloridrato"), "ins": ("insulina",), "vit": ("vitamina",)}
 
 
 def is_salt(word: str) -> bool:

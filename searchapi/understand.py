@@ -423,8 +423,12 @@ def _spoken(token: Token, names: Vocabulary) -> bool:
 def _rest(left: list[Token], names: Vocabulary, *, spoken: bool, named: bool) -> tuple[str, ...]:
     """The words to look for: none of strengths and packs, and of an invoice's line no count or form either."""
     kept = []
-    for token, after in itertools.zip_longest(left, left[1:]):
-        if token.kind in {Kind.JOINT, Kind.UNIT} or token.word in _NOISE or (is_salt(token.word) and named and not spoken):
+    # "Levotiroxina com cálcio" asks of calcium; "carbonato de lítio" does not ask of carbonates.
+    of_the_name = [
+        named and not spoken and is_salt(t.word) and before.word != "com" for before, t in zip([*left[:1], *left], left, strict=False)
+    ]
+    for token, after, is_name in itertools.zip_longest(left, left[1:], of_the_name):
+        if token.kind in {Kind.JOINT, Kind.UNIT} or token.word in _NOISE or is_name:
             continue
         if token.kind is Kind.NUMBER and not (spoken and after and (after.kind is Kind.WORD and after.word in names.ordinary)):
             continue

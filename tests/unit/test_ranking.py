@@ -92,6 +92,14 @@ def test_without_a_drug_the_indications_lead() -> None:
     assert "begins febre" in found
 
 
+def test_without_a_drug_the_form_and_the_register_do_not_outweigh_what_helps() -> None:
+    """Any tablet, or any reference, is no answer to "comprimido para azia"; and a rare word tells more than a common one."""
+    meant = Understanding(text="", drug=None, section=None, doses=(), rest=("azia",), suggestions=(), forms=("comprimido",))
+    found = {reason.weight.clause: reason for reason in reasons(meant, Sought((thing("azia"),)), (), {"azia": 0.5})}
+    assert {"reference", "not_similar"}.isdisjoint(found)
+    assert found["form"].weight.weight * found["form"].share < found["leading_section"].weight.weight * found["leading_section"].share
+
+
 def test_a_long_question_ranks_by_a_bounded_number_of_words() -> None:
     """Else many words would outweigh a reason above them."""
     found = asked(SUBSTANCE, *(thing(f"palavra{i}") for i in range(200)))
