@@ -109,6 +109,7 @@ def test_a_key_leads_to_the_box_from_anywhere(page: Page, desk_url: str, key: st
     page.goto(f"{desk_url}/?q=dipirona")
     result(page, 0).get_by_role("link").first.click()
     expect(page.locator(".leaflet")).to_be_visible()
+    page.wait_for_load_state()  # the page listens once its script has run
     page.keyboard.press(key)
     expect(box(page)).to_be_focused()
     page.keyboard.type("50 mg/ml")
