@@ -12,10 +12,10 @@ from typing import Any
 
 from opensearch.process import LOOPBACK, NotStarted
 
-# Before jpype, which brings NumPy along where it is installed: its linear algebra makes threads as it is imported, and one of them would get
+# Before jpype, which brings NumPy along where it is installed: that makes threads as it is imported, and one of them would get
 # the signal that `serve` waits for.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-import jpype  # type: ignore[import-untyped] # noqa: E402 - It has no types.
+import jpype  # type: ignore[import-untyped] # It has no types.
 
 OLDEST_JAVA = 21  # What OpenSearch 3 is compiled for.
 
