@@ -1,19 +1,24 @@
-"""Where each source's next pull starts, and how its last one went: one document a source, moved by compare-and-set.
+"""Where each source's next pull starts, who pulls it, and how its last pull went: one document a source, moved by compare-and-set.
 
-Whoever read a cursor before someone else moved it cannot move it: the document's `_seq_no` and `_primary_term` are the token.
+Whoever read a cursor before someone else moved it cannot move it (see opensearch/held.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import ConflictError, NotFoundError
+from opensearchpy.exceptions import NotFoundError
 
 from indexer.sources.base import SourceError
+from opensearch import held
 from opensearch.generations import Indices
+from opensearch.held import Held, Moved, Token
+
+BreakerState = Literal["closed", "open", "half_open"]
 
 
 class CursorMoved(SourceError):
@@ -21,26 +26,40 @@ class CursorMoved(SourceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """The state of the cursor document that a move must find unchanged."""
-
-    seq_no: int
-    primary_term: int
-
-
-@dataclass(frozen=True, slots=True)
 class Cursor:
-    """A source's place. `synced_at` is when the last complete pull began: all that the ERP held then is in the index."""
+    """A source's place, as its last pull left it. Times are by the clock of the indexer that wrote them.
+
+    `synced_at` is when the last complete pull began: all that the ERP held then is in the index. `scanned_at` is the same for the last
+    pull that listed every leaflet of the source; `listed` is how many it listed, `usual_listed` and `usual_seconds` what such listings
+    had and took on average before. `totals` counts pulls and leaflets by outcome since the cursor was made ("pulls.done",
+    "leaflets.written"). `withheld` is how many withdrawals a guard holds back. `holder` is the indexer that pulls now; empty: nobody.
+    """
 
     source: str
     value: str | None = None
     attempted_at: datetime | None = None
     synced_at: datetime | None = None
+    scanned_at: datetime | None = None
     outcome: str = "never"
     error: str = ""
-    counts: Mapping[str, int] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    listed: int = 0
+    usual_listed: float = 0.0
+    usual_seconds: float = 0.0
+    withheld: int = 0
+    holder: str = ""
+    breaker: BreakerState = "closed"
+    failures: int = 0
+    retry_at: datetime | None = None
+    run: str = ""
     token: Token | None = None
+
+
+_TIMES = ("attempted_at", "synced_at", "scanned_at", "retry_at")
+_PLAIN = ("outcome", "error", "seconds", "listed", "usual_listed", "usual_seconds", "withheld", "holder", "breaker", "failures", "run")
+_COUNTS = ("counts", "totals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +71,7 @@ class Cursors:
 
     def read(self, source: str) -> Cursor:
         """A source's cursor; one that never moved when there is none."""
-        try:
-            found = self.client.get(index=self.indices.cursors, id=source)
-        except NotFoundError:
-            return Cursor(source)
-        return _cursor(found)
+        return _cursor(source, held.read(self.client, self.indices.cursors, source))
 
     def all(self) -> tuple[Cursor, ...]:
         """Every source's cursor, by name."""
@@ -65,41 +80,29 @@ class Cursors:
             found = self.client.search(index=self.indices.cursors, body={"size": 1000, "seq_no_primary_term": True})
         except NotFoundError:
             return ()
-        return tuple(sorted((_cursor(hit) for hit in found["hits"]["hits"]), key=lambda cursor: cursor.source))
+        hits = sorted(found["hits"]["hits"], key=lambda hit: str(hit["_id"]))
+        return tuple(_cursor(hit["_id"], Held(hit["_source"], Token(hit["_seq_no"], hit["_primary_term"]))) for hit in hits)
 
     def move(self, cursor: Cursor) -> Cursor:
         """Stores a cursor where its token was read and gives it with its new token; raises CursorMoved where it has changed since."""
-        body = {
-            "cursor": cursor.value,
-            "attempted_at": _time(cursor.attempted_at),
-            "synced_at": _time(cursor.synced_at),
-            "outcome": cursor.outcome,
-            "error": cursor.error,
-            "counts": dict(cursor.counts or {}),
-            "seconds": cursor.seconds,
-        }
-        held = {"if_seq_no": cursor.token.seq_no, "if_primary_term": cursor.token.primary_term} if cursor.token else {"op_type": "create"}
+        body: dict[str, object] = {"cursor": cursor.value}
+        body |= {name: _time(getattr(cursor, name)) for name in _TIMES}
+        body |= {name: getattr(cursor, name) for name in _PLAIN}
+        body |= {name: dict(getattr(cursor, name)) for name in _COUNTS}
         try:
-            done = self.client.index(index=self.indices.cursors, id=cursor.source, body=body, params=held)
-        except ConflictError as error:
+            token = held.move(self.client, self.indices.cursors, cursor.source, body, cursor.token)
+        except Moved as error:
             message = f"{cursor.source}: another indexer moved this source's cursor meanwhile; its work stands, this pull stopped"
             raise CursorMoved(message) from error
-        return replace(cursor, token=Token(done["_seq_no"], done["_primary_term"]))
+        return replace(cursor, token=token)
 
 
-def _cursor(found: dict[str, dict[str, object]]) -> Cursor:
-    stored = found["_source"]
-    return Cursor(
-        source=str(found["_id"]),
-        value=stored["cursor"],  # type: ignore[arg-type]  # our own strict mapping holds these
-        attempted_at=_moment(stored["attempted_at"]),
-        synced_at=_moment(stored["synced_at"]),
-        outcome=str(stored["outcome"]),
-        error=str(stored["error"]),
-        counts=stored["counts"],  # type: ignore[arg-type]
-        seconds=float(str(stored["seconds"])),
-        token=Token(int(str(found["_seq_no"])), int(str(found["_primary_term"]))),
-    )
+def _cursor(source: str, found: Held) -> Cursor:
+    stored = found.body
+    # What an older program stored has fewer fields.
+    told: dict[str, object] = {name: _moment(stored[name]) for name in _TIMES if name in stored}
+    told |= {name: stored[name] for name in (*_PLAIN, *_COUNTS) if stored.get(name) is not None}
+    return Cursor(source, value=stored.get("cursor"), token=found.token, **told)  # type: ignore[arg-type]  # our own strict mapping holds these
 
 
 def _time(moment: datetime | None) -> str | None:

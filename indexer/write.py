@@ -191,7 +191,7 @@ def _withdrawals(
     for audience in audiences:
         there = stored.get(_id(source, source_id, audience))
         if there and not there.withdrawn:
-            body = tombstone(source, source_id, audience, indexed_at=now)
+            body = tombstone(source, source_id, audience, version=version, indexed_at=now)
             yield _action(_id(source, source_id, audience), source_id, version, body)
 
 

@@ -47,6 +47,7 @@ def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
         "indexed_at": _time(indexed_at),
         "withdrawn": False,
         "content_hash": leaflet.content_hash,
+        "version": leaflet.version,
     }
 
 
@@ -58,7 +59,7 @@ def _presentations(leaflet: Leaflet) -> list[str]:
     return [p.text[:_PRESENTATIONS] for p in leaflet.passages if p.section is Section.IDENTIFICATION]
 
 
-def tombstone(source: str, source_id: str, audience: str, *, indexed_at: datetime) -> dict[str, object]:
+def tombstone(source: str, source_id: str, audience: str, *, version: int, indexed_at: datetime) -> dict[str, object]:
     """What stands where a withdrawn leaflet stood, so that a late older version cannot bring it back."""
     return {
         "source": source,
@@ -67,6 +68,7 @@ def tombstone(source: str, source_id: str, audience: str, *, indexed_at: datetim
         "withdrawn": True,
         "indexed_at": _time(indexed_at),
         "content_hash": "",
+        "version": version,
     }
 
 

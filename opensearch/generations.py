@@ -5,6 +5,7 @@ leaflets-000001     a generation
 leaflets-cursors    one document a source: where its next pull starts, and how the last one went
 leaflets-rejected   one document a record that could not be indexed, with its reason and original
 leaflets-gaps       one document a word and day: what enough different people searched for and nobody found
+leaflets-operations one document an operation: what goes on (a reindex), what was told (alerts), moved by compare-and-set
 """
 
 from __future__ import annotations
@@ -33,6 +34,17 @@ _CURSORS = {
         "error": {"type": "text", "index": False},
         "counts": {"type": "object", "enabled": False},
         "seconds": {"type": "float"},
+        "scanned_at": {"type": "date"},
+        "retry_at": {"type": "date"},
+        "totals": {"type": "object", "enabled": False},
+        "listed": {"type": "integer"},
+        "usual_listed": {"type": "float"},
+        "usual_seconds": {"type": "float"},
+        "withheld": {"type": "integer"},
+        "holder": {"type": "keyword"},
+        "breaker": {"type": "keyword"},
+        "failures": {"type": "integer"},
+        "run": {"type": "keyword"},
     },
 }
 _REJECTED = {
@@ -46,6 +58,9 @@ _REJECTED = {
         "original": {"type": "text", "index": False},
     },
 }
+
+
+_OPERATIONS = {"dynamic": "strict", "properties": {"state": {"type": "object", "enabled": False}}}
 
 
 class OldIndex(Exception):
@@ -85,6 +100,11 @@ class Indices:
         """The index of words that found nothing."""
         return f"{self.alias}-gaps"
 
+    @property
+    def operations(self) -> str:
+        """The index of what operations go on: `state` is whatever the operation keeps, see opensearch/held.py."""
+        return f"{self.alias}-operations"
+
     def generation(self, number: int) -> str:
         """The name of one generation; sorts by age."""
         return f"{self.alias}-{number:06d}"
@@ -98,6 +118,7 @@ def prepare(client: OpenSearch, indices: Indices, synonyms: Synonyms) -> str:
     """
     _create_small(client, indices.cursors, _CURSORS)
     _create_small(client, indices.rejected, _REJECTED)
+    _create_small(client, indices.operations, _OPERATIONS)
     found = current(client, indices)
     if found is None:
         first = indices.generation(1)
@@ -143,6 +164,10 @@ def prepare_gaps(client: OpenSearch, indices: Indices) -> None:
 
 
 def _create_small(client: OpenSearch, name: str, mappings: Mapping[str, object]) -> None:
+    """Creates a small index, or gives one that is there the fields it lacks: they only ever gain some."""
+    if client.indices.exists(index=name):
+        client.indices.put_mapping(index=name, body=dict(mappings))
+        return
     _create(client, name, {"settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}, "mappings": mappings})
 
 

@@ -11,7 +11,7 @@ from leaflets import Section
 from opensearch.synonyms import Synonyms
 
 # Raised whenever a change here means that an existing index must be rebuilt (`indexer reindex`).
-VERSION = 2
+VERSION = 3
 
 # Words that carry nothing in a leaflet or a question, folded. "não", "sem", "com" and "até" are not here: they turn a sentence over.
 STOP_WORDS = """a ao aos aquela aquele as da das de dela dele deles depois do dos e ela elas ele eles em entre era essa esse esta estas
@@ -111,6 +111,8 @@ def _properties() -> dict[str, object]:
         "indexed_at": {"type": "date"},
         "withdrawn": {"type": "boolean"},
         "content_hash": {"type": "keyword", "index": False, "doc_values": False},
+        # The ERP's own version, in microseconds since 1970. The document's `_version` is at least this (docs/adr/0007).
+        "version": {"type": "long"},
         # Kept to be shown or to rebuild from, never searched.
         "titles": kept,
         "section_hashes": {"type": "keyword", "index": False},

@@ -38,10 +38,14 @@ class Page:
     """Some of a source's changes.
 
     `cursor` is where the next run may start once this page and all pages before it are settled; None where that place is not known.
+    `unchanged` are source_ids that the source holds as it held them before, where it tells so without giving them again. The last page
+    of a pull says with `complete` that its pages named every leaflet which the source holds: what was not named is not there.
     """
 
     changes: tuple[Change | Withdrawal | Unreadable, ...]
     cursor: str | None = None
+    unchanged: tuple[str, ...] = ()
+    complete: bool = False
 
 
 class Ahead(Protocol):
