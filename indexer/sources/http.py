@@ -341,7 +341,7 @@ def _tls(error: SSLError, bare: str) -> Exception:
     causes = tuple(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return SourceRefused(f"{bare} has a certificate that is not trusted: set `ca_cert` to its authority's, or mend `url`")
-    if any(isinstance(cause, ssl.SSLCertVerificationError | ssl.SSLZeroReturnError | ConnectionError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError) for cause in causes):
         return SourceDown(f"{bare} broke off while its certificate was asked for")
     return SourceRefused(f"{bare} cannot be spoken to by TLS: does it speak https, and of a version that is still safe?")
 
