@@ -20,7 +20,8 @@ REJECTED_SHARE = 0.05
 # Of the usual listing. A guard of its own keeps absent leaflets from being withdrawn; this tells of it, and of what stays below the guard.
 SMALLER = 0.8
 # Of the usual seconds, and from how many usual seconds on: below that the machine's mood decides how long a listing takes. A third,
-# because an ERP that is upgraded may be twice as fast, and one that gives only its first pages is far below.
+# because an ERP that is upgraded may be twice as fast, and one that gives only its first pages is far below. Alone it says nothing: the
+# first listing writes everything and the next ones nothing. Together with even one leaflet fewer than usual it does.
 SHORTER = 1 / 3
 LEAST_SECONDS = 30.0
 # OpenSearch itself stops allocating shards to a node at 85 % and makes indices read-only at 95 %.
@@ -81,7 +82,8 @@ def _smaller(source: Watched, _: Overview) -> bool:
 
 def _shorter(source: Watched, _: Overview) -> bool:
     seconds, usual = source.listing_seconds, source.cursor.usual_seconds
-    return seconds is not None and usual >= LEAST_SECONDS and seconds < SHORTER * usual
+    fewer = source.cursor.usual_listed - source.cursor.listed >= 1
+    return seconds is not None and fewer and usual >= LEAST_SECONDS and seconds < SHORTER * usual
 
 
 def _not_promoted(seen: Overview) -> bool:
@@ -138,9 +140,9 @@ ALERTS = (
         "ListingShorter",
         "warning",
         timedelta(),
-        "A fonte {source} foi lida por inteiro em menos de um terço do tempo de costume",
-        "Pode ser um ERP que ficou mais rápido, ou um que não entrega tudo. Compare o número de bulas em `indexer status` com o do ERP; se "
-        "faltar alguma, rode `indexer sync --full --source {source}`.",
+        "A fonte {source} foi listada em menos de um terço do tempo de costume, e com menos bulas",
+        "Pode ser um ERP que ficou mais rápido e perdeu bulas, ou um que não entrega tudo. Compare o número de bulas em "
+        "`indexer status` com o do ERP; se faltar alguma, rode `indexer sync --full --source {source}`.",
         _of_each(_shorter),
     ),
     Alert(

@@ -143,5 +143,5 @@ _GAUGES: tuple[tuple[str, str, Callable[[Watched], float | None]], ...] = (  # n
     ("indexer_withheld_withdrawals", "withdrawals that a guard holds back", lambda s: s.cursor.withheld),
     ("indexer_standing_leaflets", "leaflets of a source in the index", lambda s: s.standing),
     ("indexer_rejected_leaflets", "leaflets of a source that could not be indexed and wait to be mended", lambda s: s.rejected),
-    ("indexer_lease_held", "1 while an indexer pulls the source", lambda s: bool(s.cursor.holder)),
+    ("indexer_lease_held", "1 while an indexer pulls the source", lambda s: int(s.cursor.holder != "")),
 )
