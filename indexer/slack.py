@@ -110,6 +110,7 @@ class Alerts:
     watch: Watch
     webhook: SecretStr | None
     home: Path
+    every: float = EVERY
     _away: tuple[Open, ...] = ()
     _me: str = field(default_factory=lambda: uuid.uuid4().hex)
     _woken: threading.Event = field(default_factory=threading.Event)
@@ -137,13 +138,12 @@ class Alerts:
 
     def _go_on(self) -> None:
         while not self._stopped.is_set():
-            self._woken.wait(EVERY)
+            self._woken.wait(self.every)
             self._woken.clear()
-            self.round()
+            self.round(datetime.now(UTC))
 
-    def round(self) -> None:
+    def round(self, at: datetime) -> None:
         """Looks once and tells what is new. Raises for nothing that is away: what could not be told now is told at a later round."""
-        at = datetime.now(UTC)
         try:
             seen = self.watch.look()
         except OpenSearchException:
