@@ -122,7 +122,9 @@ def sync_(
     """Pull what changed in all sources, in parallel, and write it."""
     with _indexer() as indexer, Readers() as readers:
         sources = indexer.only(source)
-        console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        # Standard error is the log's where programs read it.
+        quiet = as_json and indexer.settings.log_format == "json"
+        console = Console(stderr=as_json, highlight=False, soft_wrap=True, quiet=quiet)
         began, worked = datetime.now(UTC), time.process_time()
         with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
             prepare(indexer.client, indexer.indices, indexer.synonyms)

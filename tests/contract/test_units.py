@@ -12,6 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
 from indexer.settings import Settings as IndexerSettings
+from opensearch.settings import read
 from searchapi.settings import Settings as SearchSettings
 from tests.contract.test_docs import commands
 
@@ -82,7 +83,7 @@ def test_cron_never_runs_two_syncs() -> None:
 def test_prometheus_scrapes_the_ports_that_we_serve_on(job: str) -> None:
     """In the compose file's network."""
     jobs = {one["job_name"]: one for one in yaml.safe_load((ROOT / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]}
-    port = {"indexer": IndexerSettings().indexer_metrics_port, "searchapi": SearchSettings().port}[job]
+    port = {"indexer": read(IndexerSettings, {}).indexer_metrics_port, "searchapi": read(SearchSettings, {}).port}[job]
     assert jobs[job]["static_configs"] == [{"targets": [f"{job}:{port}"]}]
 
 

@@ -21,6 +21,8 @@ from tests.faults.test_sync import Erp, held, record
 from tests.sources.standin import serving
 
 MANUAL = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+# One for the whole run: midnight may come between a backup and its restore.
+TODAY = datetime.now(UTC).strftime("%Y%m%d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Command:
 
     def run(self, url: str) -> None:
         """What curl would do with it today."""
-        path = self.path.replace("$(date +%Y%m%d)", datetime.now(UTC).strftime("%Y%m%d"))
+        path = self.path.replace("$(date +%Y%m%d)", TODAY)
         answer = requests.request(self.method, url + path, data=self.body, headers={"Content-Type": "application/json"}, timeout=60)
         assert answer.ok, answer.text
 
