@@ -27,13 +27,6 @@ def amtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def alertmanager(amtool: Path) -> Path:
-    """Alertmanager itself, which comes with its checker."""
-    found = next((path for name in ("prometheus-alertmanager", "alertmanager") if (path := amtool.with_name(name)).exists()), None)
-    return found or _without("alertmanager", "prometheus-alertmanager")
-
-
-@pytest.fixture(scope="session")
 def systemd_analyze() -> Path:
     """systemd's own checker of its units. Its package starts nothing where systemd does not run."""
     if not shutil.which("systemd-analyze") and os.geteuid() == 0 and shutil.which("apt-get"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
 from indexer.alerts import ALERTS, BY_NAME, OPENSEARCH_AWAY, Alert, incidents
 from indexer.cursors import Cursor
 from indexer.metrics import Metrics
 from indexer.overview import Overview, Reindex, Watched
-from opensearch.process import free_port
-from tests.sources.standin import Reply, Request, serving
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "monitoring"
@@ -55,57 +51,34 @@ def test_alertmanager_takes_its_configuration(amtool: Path) -> None:
     assert "api_url_file" in slack
 
 
-def test_slack_is_told_what_to_do_and_when_it_is_over(alertmanager: Path, tmp_path: Path) -> None:
-    """A real Alertmanager with our configuration, hurried on, and a stand-in Slack."""
-    texts: list[dict[str, str]] = []
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+def test_alertmanager_tells_slack_what_to_do_and_when_it_is_over(amtool: Path, tmp_path: Path, status: str) -> None:
+    """The messages of our configuration, as Alertmanager renders them."""
+    rule = RULES["SourceStale"]
+    labels = {"alertname": "SourceStale", "source": "matriz", **rule["labels"]}
+    texts = {key: text.replace("{{ $labels.source }}", "matriz") for key, text in rule["annotations"].items()}
+    times = {"startsAt": "2026-11-28T12:00:00Z", "endsAt": "2026-11-28T14:30:00Z"}
+    alert = {"status": status, "labels": labels, "annotations": texts, **times}
+    (tmp_path / "told.json").write_text(json.dumps({"status": status, "alerts": [alert], "commonLabels": labels}))
+    (tmp_path / "none.tmpl").touch()
+    (slack,) = yaml.safe_load((MONITORING / "alertmanager.yml").read_text())["receivers"][0]["slack_configs"]
 
-    def slack(request: Request) -> Reply:
-        texts.extend(json.loads(request.body)["attachments"])
-        return Reply(b"ok")
+    def rendered(part: str) -> str:
+        files = ["--template.glob", str(tmp_path / "none.tmpl"), "--template.data", str(tmp_path / "told.json")]
+        return told(amtool, "template", "render", *files, "--template.text", slack[part])
 
-    with serving(slack) as server:
-        (tmp_path / "webhook").write_text(f"{server.url}/services/T0/B0/x\n")
-        hurried = re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", (MONITORING / "alertmanager.yml").read_text())
-        (tmp_path / "alertmanager.yml").write_text(hurried.replace("/etc/alertmanager/slack-webhook", str(tmp_path / "webhook")))
-        address = f"127.0.0.1:{free_port()}"
-        options = ["--config.file=alertmanager.yml", "--storage.path=.", f"--web.listen-address={address}", "--cluster.listen-address="]
-        with subprocess.Popen([alertmanager, *options], cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-            try:
-                raised = _raised("SourceStale", "matriz")
-                _until(lambda: _posted(address, raised))
-                _until(lambda: len(texts) == 1)
-                _posted(address, raised | {"endsAt": raised["startsAt"]})
-                _until(lambda: len(texts) == 2)
-            finally:
-                process.terminate()
-    began, ended = texts
-    assert began["title"] == "Aviso: SourceStale"
-    assert "*A fonte matriz está desatualizada" in began["text"]
-    assert "\nDesde 28/11/2026 12:00 UTC.\n*O que fazer:* " in began["text"].replace("  ", "")
-    assert "`docs/operations.md#sourcestale`" in began["text"]
-    assert ended["title"] == "Terminou: SourceStale"
-    assert "O que fazer" not in ended["text"]
-
-
-def _raised(name: str, source: str) -> dict[str, object]:
-    """An alert as Prometheus hands it on."""
-    texts = {key: text.replace("{{ $labels.source }}", source) for key, text in RULES[name]["annotations"].items()}
-    labels = {"alertname": name, "source": source, **RULES[name]["labels"]}
-    return {"labels": labels, "annotations": texts, "startsAt": "2026-11-28T12:00:00Z"}
-
-
-def _posted(address: str, alert: dict[str, object]) -> bool:
-    try:
-        return requests.post(f"http://{address}/api/v2/alerts", json=[alert], timeout=5).ok
-    except requests.ConnectionError:
-        return False
-
-
-def _until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    lines = [line.strip() for line in rendered("text").splitlines() if line.strip()]
+    assert lines[0] == f"*{texts['summary']}*"
+    if status == "firing":
+        assert (rendered("title"), rendered("color")) == ("Aviso: SourceStale", "danger")
+        assert lines[1:] == [
+            "Desde 28/11/2026 12:00 UTC.",
+            f"*O que fazer:* {texts['description']}",
+            "Passo a passo: `docs/operations.md#sourcestale`",
+        ]
+    else:
+        assert (rendered("title"), rendered("color")) == ("Terminou: SourceStale", "good")
+        assert lines[1:] == ["De 28/11/2026 12:00 UTC a 28/11/2026 14:30 UTC."]
 
 
 def test_each_rule_fires_when_it_should_and_not_before(promtool: Path) -> None:

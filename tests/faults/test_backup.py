@@ -83,7 +83,7 @@ def test_a_restored_backup_goes_on_syncing(tmp_path: Path) -> None:
             erp.records[1] |= {"gone": True, "modified": "2026-11-03T00:00:00Z"}
             erp.records[2] = record("002", more="Depois do backup.", modified="2026-11-03T00:00:00Z")
             erp.records.append(record("900", modified="2026-11-03T00:00:00Z"))
-            # A sync that the backup has not seen: its cursor is ahead of what comes back.
+            # A sync that the backup has not seen.
             assert run(tmp_path, "sync", OPENSEARCH_URL=first.url).returncode == 0
             wanted = served(first.url)
         shutil.copytree(before / "opensearch" / "snapshots", after / "opensearch" / "snapshots")
