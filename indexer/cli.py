@@ -157,8 +157,8 @@ def run(source: Only = None) -> None:
                 logs.complain("indexer", f"{unreachable(indexer.settings.opensearch_url)}; trying again on the next round")
             alerts.wake()
 
-        with alerts.watching():
-            go_on(indexer.only(source), indexer.settings.sync_every, pull, stopped)
+        alerts.start()
+        go_on(indexer.only(source), indexer.settings.sync_every, pull, stopped)
 
 
 @app.command()

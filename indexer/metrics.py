@@ -70,7 +70,7 @@ class Metrics(Collector):
 def _families(seen: Overview | None) -> Iterator[Metric]:
     """The metrics of an overview; their names and what they are, where there is none."""
     sources = seen.sources if seen else ()
-    yield _counted("indexer_pulls", "pulls of a source, by outcome: done, waiting, failed, held", "pulls.", sources)
+    yield _counted("indexer_pulls", "pulls of a source, by outcome: done, waiting, refused, held, stopped, failed", "pulls.", sources)
     yield _counted(
         "indexer_leaflets", "leaflets settled, by outcome: written, unchanged, older, withdrawn, rejected, later", "leaflets.", sources
     )

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 60.0  # Seconds between looks while nothing else wakes us: a stale source is told also while its pull hangs.
 SLACK_PATIENCE = 3  # Seconds. It answers within 0.5 s or is ill.
-END_PATIENCE = 5.0  # Seconds that the last round may hold back a process that ends; SIGTERM leaves it 10 in all.
+END_PATIENCE = 5.0  # Seconds that the last round may hold back a sync that is done.
 CLAIM = timedelta(seconds=60)  # How long others leave the telling to whoever claimed it: more than a round takes.
 TOGETHER = 10  # News in one message: Slack cuts texts at 40,000 characters and takes a message a second.
 TRIES = 5  # Compare-and-sets against other indexers, each of which moves the document a few times a round.
@@ -115,22 +115,25 @@ class Alerts:
     _me: str = field(default_factory=lambda: uuid.uuid4().hex)
     _woken: threading.Event = field(default_factory=threading.Event)
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Looks every minute and whenever woken, until the process ends."""
+        if self.webhook is not None:
+            # A daemon: whatever it waits for then, the process may end.
+            threading.Thread(target=self._go_on, name="alerts", daemon=True).start()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Looks every minute and whenever woken until the block ends, and once more then; never holds the block back for long."""
-        if self.webhook is None:
-            yield
-            return
-        # A daemon: whatever it waits for then, the process may end.
-        thread = threading.Thread(target=self._go_on, name="alerts", daemon=True)
-        thread.start()
+        """The same until the block ends, and looks once more then; holds its end back for some seconds at most."""
+        self.start()
         try:
             yield
         finally:
             self._stopped.set()
             self._woken.set()
-            thread.join(END_PATIENCE)
+            if self.webhook is not None:
+                self._over.wait(END_PATIENCE)
 
     def wake(self) -> None:
         """Something happened that may have begun or ended an incident: look now."""
@@ -141,6 +144,7 @@ class Alerts:
             self._woken.wait(self.every)
             self._woken.clear()
             self.round(datetime.now(UTC))
+        self._over.set()
 
     def round(self, at: datetime) -> None:
         """Looks once and tells what is new. Raises for nothing that is away: what could not be told now is told at a later round."""
