@@ -17,7 +17,8 @@ from indexer.overview import Overview, Watched
 FEW = 5
 # Of a source's leaflets: single bad records are everyday life, one in twenty is a change in the ERP.
 REJECTED_SHARE = 0.05
-# Of the usual listing, in whose average the newest weighs a fifth already. A guard of its own keeps absent leaflets from being withdrawn; this tells of it, and of what stays below the guard.
+# Of the usual listing, in whose average the newest weighs a fifth already. A guard of its own keeps absent leaflets from being withdrawn;
+# this tells of it, and of what stays below the guard.
 SMALLER = 0.8
 # Of the usual seconds, and from how many usual seconds on: below that the machine's mood decides how long a listing takes. A third,
 # because an ERP that is upgraded may be twice as fast, and one that gives only its first pages is far below. Alone it says nothing: the

@@ -129,8 +129,9 @@ def sync_(
         with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
             prepare(indexer.client, indexer.indices, indexer.synonyms)
             outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
+            # Before it is told of: what is counted is what is found.
+            indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         seconds = (datetime.now(UTC) - began).total_seconds()
-        indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:

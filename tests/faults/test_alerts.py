@@ -231,7 +231,8 @@ def test_a_cron_sync_tells_slack_and_leaves_its_metrics(tmp_path: Path, opensear
     assert first.returncode == 0, first.stderr
     assert slack.texts == []
     file = tmp_path / "bulario.prom"
-    assert {'indexer_leaflets_total{outcome="written",source="erp"} 2.0', "indexer_opensearch_up 1.0"} <= set(file.read_text().splitlines())
+    written = {'indexer_leaflets_total{outcome="written",source="erp"} 2.0', 'indexer_standing_leaflets{source="erp"} 2.0'}
+    assert written | {"indexer_opensearch_up 1.0"} <= set(file.read_text().splitlines())
     _make_stale(opensearch_url)
     erp_down(tmp_path)
     second = run(tmp_path, "sync", OPENSEARCH_URL=opensearch_url, **environ)
