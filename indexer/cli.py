@@ -25,11 +25,13 @@ from indexer import rejected as rejecting
 from indexer.cursors import Cursor, Cursors
 from indexer.divergences import Divergence, divergences
 from indexer.metrics import Metrics
+from indexer.overview import Watch
 from indexer.pull import Outcome, Stores, sync
 from indexer.readers import Readers
 from indexer.rejected import RejectedLeaflets
 from indexer.schedule import go_on
 from indexer.settings import Settings
+from indexer.slack import Alerts
 from indexer.sources.base import Source, SourceError
 from indexer.sources.config import Misconfigured, configured
 from indexer.write import Batch, Writer
@@ -45,6 +47,7 @@ from opensearch.synonyms import FILE as SYNONYMS_FILE
 from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
 
 DONE, FAILED, MISCONFIGURED, REFUSED = 0, 1, 2, 3
+LOOK_PATIENCE = 3.0  # Seconds for a request of metrics and alerts; it takes some milliseconds. Prometheus waits for 10 in all.
 
 app = typer.Typer(
     help="Pulls the leaflets of all ERPs into OpenSearch. Exit status: 0 done; 1 something failed, the rest was done; "
@@ -78,6 +81,29 @@ class Indexer:
         """Where a pull puts what it settled."""
         return Stores(Writer(self.client, self.indices), Cursors(self.client, self.indices), RejectedLeaflets(self.client, self.indices))
 
+    @property
+    def watch(self) -> Watch:
+        """What metrics and alerts look at, by a client of its own: whoever asks for metrics does not wait as long as a pull does."""
+        settings = self.settings
+        ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
+        paces = {source.name: source.every or settings.sync_every for source in self.sources}
+        return Watch(connect(settings.opensearch_url, ca_cert=ca_cert, timeout=LOOK_PATIENCE), self.indices, paces)
+
+    def alerts(self, watch: Watch) -> Alerts:
+        """What tells Slack of incidents."""
+        return Alerts(watch, self.settings.slack_webhook_url, self.settings.bulario_home)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tells Slack and METRICS_FILE of what the block did, also where it failed."""
+        watch = self.watch
+        with self.alerts(watch).watching():
+            try:
+                yield
+            finally:
+                if self.settings.metrics_file:
+                    Metrics(watch.look).write(self.settings.metrics_file)
+
     def only(self, names: Sequence[str] | None) -> tuple[Source, ...]:
         """The sources of these names; all where none is given."""
         known = [source.name for source in self.sources]
@@ -96,13 +122,16 @@ def sync_(
     """Pull what changed in all sources, in parallel, and write it."""
     with _indexer() as indexer, Readers() as readers:
         sources = indexer.only(source)
-        prepare(indexer.client, indexer.indices, indexer.synonyms)
-        console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        # Standard error is the log's where programs read it.
+        quiet = as_json and indexer.settings.log_format == "json"
+        console = Console(stderr=as_json, highlight=False, soft_wrap=True, quiet=quiet)
         began, worked = datetime.now(UTC), time.process_time()
-        with console.status("pulling " + ", ".join(s.name for s in sources)):
+        with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
+            prepare(indexer.client, indexer.indices, indexer.synonyms)
             outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
+            # Before it is told of: what is counted is what is found.
+            indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         seconds = (datetime.now(UTC) - began).total_seconds()
-        indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:
@@ -117,16 +146,19 @@ def run(source: Only = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with _indexer() as indexer, Readers() as readers:
-        metrics = Metrics()
-        metrics.serve(indexer.settings.indexer_metrics_port)
+        watch = indexer.watch
+        alerts = indexer.alerts(watch)
+        Metrics(watch.look).serve(indexer.settings.indexer_metrics_port)
 
         def pull(due: Sequence[Source]) -> None:
             try:
                 prepare(indexer.client, indexer.indices, indexer.synonyms)
-                sync(due, indexer.stores, readers, done=lambda outcome: _hear(outcome, metrics))
+                sync(due, indexer.stores, readers, done=lambda outcome: typer.echo(_line(outcome)))
             except OpenSearchException:
-                sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
+                logs.complain("indexer", f"{unreachable(indexer.settings.opensearch_url)}; trying again on the next round")
+            alerts.wake()
 
+        alerts.start()
         go_on(indexer.only(source), indexer.settings.sync_every, pull, stopped)
 
 
@@ -330,7 +362,7 @@ def _reaching() -> Iterator[_Reached]:
     except (Misconfigured, SynonymsRejected, OldIndex) as error:
         _misconfigured(str(error))
     except IndexDown:
-        sys.stderr.write(f"indexer: {unreachable(settings.opensearch_url)}\n")
+        logs.complain("indexer", unreachable(settings.opensearch_url))
         sys.exit(FAILED)
 
 
@@ -343,13 +375,8 @@ def _indexer() -> Iterator[Indexer]:
 
 
 def _misconfigured(message: str) -> NoReturn:
-    sys.stderr.write(f"indexer: {message}\n")
+    logs.complain("indexer", message)
     sys.exit(MISCONFIGURED)
-
-
-def _hear(outcome: Outcome, metrics: Metrics) -> None:
-    metrics.tell(outcome)
-    typer.echo(_line(outcome))
 
 
 def _line(outcome: Outcome) -> str:

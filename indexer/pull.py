@@ -213,9 +213,11 @@ class _Pull:
 
     def _end(self, outcome: str, started: float, error: str = "") -> None:
         """Says in the cursor how the pull went."""
-        seconds = round(time.monotonic() - started, 3)
+        seconds, counts, totals = round(time.monotonic() - started, 3), asdict(self.counts), dict(self.cursor.totals)
+        for name, count in {f"pulls.{outcome}": 1, **{f"leaflets.{name}": count for name, count in counts.items()}}.items():
+            totals[name] = totals.get(name, 0) + count
         self.cursor = self.stores.cursors.move(
-            replace(self.cursor, outcome=outcome, error=error, counts=asdict(self.counts), seconds=seconds)
+            replace(self.cursor, outcome=outcome, error=error, counts=counts, totals=totals, seconds=seconds)
         )
 
     def _ahead(self, askers: ThreadPoolExecutor, most: int, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
