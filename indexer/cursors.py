@@ -35,7 +35,8 @@ class Cursor:
     `synced_at` is when the last complete pull began: all that the ERP held then is in the index. `scanned_at` is the same for the last
     pull that listed every leaflet of the source; `listed` is how many it listed, `usual_listed` and `usual_seconds` what such listings
     have and take on average, the newest weighing a fifth. `totals` counts pulls and leaflets by outcome since the cursor was made
-    ("pulls.done", "leaflets.written"). `withheld` is how many withdrawals a guard holds back. `holder` is the indexer that pulls now; empty: nobody.
+    ("pulls.done", "leaflets.written"). `withheld` is how many withdrawals a guard holds back. `holder` is the indexer that pulls now;
+    empty: nobody.
     """
 
     source: str
