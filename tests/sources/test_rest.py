@@ -333,7 +333,8 @@ def test_an_edit_made_while_the_pull_went_on_is_in_the_next_ones_window(tmp_path
         number = int(request.query["page"])
         return told([product(number, modified=erps_clock[-1].isoformat())] if number <= 2 else [])
 
-    cursor = gathered(rest(tmp_path, serve(answer), 'paging = { by = "page", size = 1 }').pages(None, one_by_one)).cursor
+    source = rest(tmp_path, serve(answer), 'paging = { by = "page", size = 1 }', 'changed_since = { parameter = "since" }')
+    cursor = gathered(source.pages(None, one_by_one)).cursor
     assert cursor is not None
     assert datetime.fromisoformat(cursor) <= erps_clock[0]
 
