@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from opensearchpy.exceptions import OpenSearchException
 from structlog.contextvars import bind_contextvars, bound_contextvars
@@ -34,6 +35,7 @@ from indexer.withdrawals import Listing, believable, purge, standing, withdrawal
 from indexer.write import MOST_DOCUMENTS, Batch, Receipt, Refusal, Writer
 from leaflets import Audience, Change, Leaflet, Unreadable, Withdrawal
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # Leaflets that are worth a write while more are there to be read: 100 already reach 90 % of the bulk rate.
@@ -132,7 +134,7 @@ def sync(
     )
 
 
-def ended(futures: Sequence[Future[Outcome]] | Sequence[Future[None]], stores: Stores) -> None:
+def ended(futures: Sequence[Future[T]], stores: Stores) -> None:
     """Waits for pulls; once they are told to end no longer than GRACE."""
     until = float("inf")
     while wait(futures, timeout=0.2).not_done and time.monotonic() < until:

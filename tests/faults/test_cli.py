@@ -28,7 +28,7 @@ FOLDER = "[sources.pasta]\ntype = 'folder'\npath = 'bulas'\n"
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The command, in a folder of its own."""
-    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
     return subprocess.run([INDEXER, *arguments], cwd=folder, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -181,7 +181,8 @@ def test_run_pulls_serves_metrics_and_ends_when_told(tmp_path: Path, opensearch_
     """What `make up` and the compose file start."""
     sources(tmp_path, erp)
     port = free_port()
-    environ = {"OPENSEARCH_URL": opensearch_url, "INDEXER_METRICS_PORT": str(port), "PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
+    environ = {"OPENSEARCH_URL": opensearch_url, "INDEXER_METRICS_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    environ |= {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}}
     with subprocess.Popen([INDEXER, "run"], cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "3 written" in process.stdout.readline()
