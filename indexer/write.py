@@ -153,8 +153,8 @@ class _Settling:
         self.receipt = Receipt()
         self.failure: OpenSearchException | None = None
         self._writer = writer
-        # What was sent and has no answer yet may have been done: found so, it counts as done.
-        self._sent: dict[str, Receipt] = {}
+        # What was sent and never answered may have been done: found so, it counts as done.
+        self._unanswered: dict[str, Receipt] = {}
 
     def step(self) -> bool:
         """Looks, decides and writes once; whether anything still waits. Every repetition looks again: others may have written."""
@@ -178,7 +178,7 @@ class _Settling:
             if isinstance(decided, _Action):
                 actions.append(decided)
             else:
-                self._settle(wish, self._sent.get(wish.id, decided))
+                self._settle(wish, decided if decided.older else self._unanswered.get(wish.id, decided))
         return actions
 
     def _stored(self) -> Mapping[str, _Stored]:
@@ -201,26 +201,25 @@ class _Settling:
     def _bulk(self, actions: Sequence[_Action]) -> None:
         """One bulk request, and each document's own outcome. What was too busy, or was written by somebody else meanwhile, waits on."""
         self._writer.fence()
-        self._sent |= {action.wish.id: action.gain for action in actions}
-        answer = self._writer.client.bulk(
-            body=b"".join(action.lines for action in actions),
-            index=self._writer.indices.alias,
-            params={"require_alias": "true", "filter_path": "items.*.status,items.*.error"},
-        )
+        try:
+            answer = self._writer.client.bulk(
+                body=b"".join(action.lines for action in actions),
+                index=self._writer.indices.alias,
+                params={"require_alias": "true", "filter_path": "items.*.status,items.*.error"},
+            )
+        except OpenSearchException:
+            self._unanswered |= {action.wish.id: action.gain for action in actions}
+            raise
         told = (next(iter(item.values())) for item in answer["items"])
         for action, one in zip(actions, told, strict=True):
             status, error = one["status"], one.get("error") or {}
-            if status == HTTPStatus.CONFLICT:
-                continue
-            del self._sent[action.wish.id]
             if status < HTTPStatus.BAD_REQUEST:
                 self._settle(action.wish, action.gain)
-            elif not passing(status, error.get("type")):
+            elif status != HTTPStatus.CONFLICT and not passing(status, error.get("type")):
                 self._settle(action.wish, _refused(action.wish, error))
 
     def _settle(self, wish: _Wish, receipt: Receipt) -> None:
         del self.waiting[wish.id]
-        self._sent.pop(wish.id, None)
         self.receipt += receipt
 
 
