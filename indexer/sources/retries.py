@@ -6,6 +6,7 @@ Tries(ask)  ->  breaker: may it be asked at all?  ->  up to 3 tries, each later 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar
@@ -57,12 +58,13 @@ class Budget:
 
 
 class Tries:
-    """See the module."""
+    """See the module. `sleep` is how it waits between tries."""
 
-    def __init__(self, breaker: Breaker) -> None:
+    def __init__(self, breaker: Breaker, sleep: Callable[[float], None] = time.sleep) -> None:
         self._breaker = breaker
         self._budget = Budget()
-        self._retrying = Retrying(retry=retry_if_exception_type((SourceDown, Garbled)), stop=self._enough, wait=_pause, reraise=True)
+        passing = retry_if_exception_type((SourceDown, Garbled))
+        self._retrying = Retrying(retry=passing, stop=self._enough, wait=_pause, sleep=sleep, reraise=True)
 
     def __call__(self, ask: Callable[[], T]) -> T:
         """What `ask` gives. It is called again after what may pass: no answer, one cut short, too slow, 408, 425, 429, 5xx, no JSON."""
