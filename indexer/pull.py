@@ -331,10 +331,20 @@ class _Pull:
         if receipt.later:
             return _Ending("waiting", f"{len(receipt.later)} withdrawals wait: OpenSearch was too busy")
         self._forget(mended)
-        purged = self.writer.patience.ask(partial(purge, client, indices, name, self.stores.tombstones_kept))
-        log.info("listing settled", extra={"listed": len(self.listing), "withdrawn": receipt.withdrawn, "purged": purged})
+        self._purge()
+        log.info("listing settled", extra={"listed": len(self.listing), "withdrawn": receipt.withdrawn})
         self._note_listing()
         return _Ending()
+
+    def _purge(self) -> None:
+        """Deletes old tombstones, if it can be done now: the next listing does it too."""
+        try:
+            purged = purge(self.writer.client, self.writer.indices, self.source.name, self.stores.tombstones_kept)
+        except OpenSearchException as error:
+            log.warning("tombstones not purged", extra={"error": type(error).__name__})
+        else:
+            if purged:
+                log.info("tombstones purged", extra={"purged": purged})
 
     def _listed_again(self, *, whole: bool) -> Listing:
         """A second listing, of which nothing but the names is taken."""
