@@ -126,7 +126,7 @@ def sync_(
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:
             console.print(_summary(outcomes, seconds, time.process_time() - worked))
-        if stopped.is_set():
+        if any(outcome.outcome == "stopped" for outcome in outcomes):
             sys.stderr.write("indexer: told to end before all was pulled; what was settled stands, the next sync reads the rest\n")
             _leave(FAILED)
         indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")

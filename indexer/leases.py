@@ -169,23 +169,26 @@ def _is_gone(holder_name: str) -> bool:
     name, _, rest = holder_name.partition(":")
     number, _, mark = rest.partition(":")
     told, _, _ = mark.partition(":")
-    if name != socket.gethostname() or not number.isdecimal() or "." not in told:
+    here, _, _ = _process(os.getpid()).partition(".")
+    if not here or name != socket.gethostname() or told.partition(".")[0] != here:
         return False
-    return told.partition(".")[0] == _machine() and _process(int(number)) != told
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # There is one, of another user.
+    return _process(int(number)) not in {"", told}
 
 
 def _process(number: int) -> str:
-    """Which process of which machine has this id now; empty where there is none, or where the system does not tell (not Linux)."""
-    with suppress(OSError, IndexError):
-        # The 22nd field, counted behind the name, in which blanks and brackets may stand: when it began, in ticks since the boot.
+    """Which process of which machine has this id now; empty where the system does not tell (not Linux, or others' are hidden)."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        # A table's number may be given again after it ended: then all its processes have ended too.
+        machine = sha256((boot + str(Path("/proc/self/ns/pid").readlink())).encode()).hexdigest()[:12]
+        # The fields behind the name, in which blanks and brackets may stand: the state, and as the 20th when it began, in ticks since boot.
         told = Path(f"/proc/{number}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        # One that was killed and whose parent has not asked for it yet is a zombie.
-        return "" if told[0] in "ZX" else f"{_machine()}.{told[19]}"
+        # One that was killed and whose parent has not asked for it yet is a zombie: it has its place in the table and nothing else.
+        return f"{machine}.{'ended' if told[0] in 'ZX' else told[19]}"
     return ""
-
-
-def _machine() -> str:
-    """This boot of this machine and this table of process ids."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-    # A table's number may be given again after it ended: then all its processes have ended too.
-    return sha256((boot + str(Path("/proc/self/ns/pid").readlink())).encode()).hexdigest()[:12]
