@@ -162,7 +162,7 @@ def stalled_between_looking_and_writing(stores: Stores, meanwhile: Callable[[Wri
     return replace(stores.writer, fence=fence)
 
 
-@pytest.mark.parametrize(("before", "version"), [(True, 9), (True, 10), (True, 11), (False, 10)])
+@pytest.mark.parametrize(("before", "version"), [(True, 10), (True, 11), (False, 10)])
 def test_a_late_write_never_replaces_what_its_successor_wrote(
     client: OpenSearch, indices: Indices, stores: Stores, version: int, *, before: bool
 ) -> None:
