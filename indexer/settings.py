@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
 
-from opensearch.settings import CommonSettings, Port
+from opensearch.settings import CommonSettings, Pace, Port
 
 
 def _webhook(value: SecretStr) -> SecretStr:
@@ -43,3 +44,7 @@ class Settings(CommonSettings):
         description="where `indexer sync` leaves its metrics for node_exporter",
         examples=["/var/lib/prometheus/node-exporter/bulario.prom"],
     )
+    lease: Pace = Field(
+        timedelta(seconds=30), description="how long a source stays with an indexer that gives no sign of life", examples=["2m"]
+    )
+    tombstones_kept: Pace = Field(timedelta(days=30), description="how long withdrawn leaflets are remembered", examples=["90d"])
