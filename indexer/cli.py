@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,11 +22,13 @@ from opensearchpy.exceptions import OpenSearchException
 from rich.console import Console
 
 from indexer import rejected as rejecting
+from indexer.copying import NotWritten
 from indexer.cursors import Cursor, Cursors
 from indexer.divergences import Divergence, divergences
 from indexer.metrics import Metrics
 from indexer.pull import Outcome, Stores, sync
 from indexer.readers import Readers
+from indexer.reindex import NotPromoted, Promotion, Reindexing
 from indexer.rejected import RejectedLeaflets
 from indexer.schedule import go_on
 from indexer.settings import Settings
@@ -40,6 +42,7 @@ from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
 from opensearch.joined import joined, sentence
 from opensearch.names import names
+from opensearch.operations import Busy, Lost
 from opensearch.settings import WrongSettings, read
 from opensearch.synonyms import FILE as SYNONYMS_FILE
 from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
@@ -128,6 +131,57 @@ def run(source: Only = None) -> None:
                 sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
 
         go_on(indexer.only(source), indexer.settings.sync_every, pull, stopped)
+
+
+@app.command("reindex")
+def reindex_(
+    from_sources: Annotated[bool, typer.Option("--from-sources", help="Pull every source whole, not from stored originals.")] = False,  # noqa: FBT002
+) -> None:
+    """Make the index anew beside itself, prove it and put it in its place, while syncs and searches go on."""
+    if from_sources:
+        with _indexer() as indexer, Readers() as readers, _operating() as told:
+            generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told)
+            promotion = generations.reindex(indexer.sources)
+    else:
+        with _reaching() as reached, Readers() as readers, _operating() as told:
+            promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).reindex()
+    typer.echo(_promoted(promotion))
+
+
+@app.command("rollback")
+def rollback_() -> None:
+    """Go back to the generation before the last reindex, with what changed since; again, and it goes forth."""
+    with _reaching() as reached, Readers() as readers, _operating() as told:
+        promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).rollback()
+    typer.echo(_promoted(promotion))
+
+
+def _promoted(promotion: Promotion) -> str:
+    left_out = promotion.left_out
+    told = f"; {len(left_out)} only `indexer rejected list` holds: {', '.join(left_out[:5])}" if left_out else ""
+    return (
+        f"{promotion.generation} is searched now, {promotion.leaflets} leaflets{told}. It took {promotion.seconds:.1f} s; writers waited "
+        f"{promotion.blocked_seconds:.2f} s, searches never. {promotion.kept} is kept: `indexer rollback` goes back to it"
+    )
+
+
+@contextmanager
+def _operating() -> Iterator[Callable[[str], None]]:
+    """Shows what an operation does, and turns its end without a promotion into a sentence. SIGTERM is heard as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        with console.status("beginning") as line:
+            yield line.update
+    except (NotPromoted, Busy) as error:
+        sys.stderr.write(f"indexer: refused: {error}\n")
+        sys.exit(REFUSED)
+    except (Lost, NotWritten) as error:
+        sys.stderr.write(f"indexer: {error}\n")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("indexer: stopped; what was half made is cleared, the index stands\n")
+        sys.exit(FAILED)
 
 
 @app.command()

@@ -25,7 +25,8 @@ from opensearch.generations import Indices
 # 100 documents already give 90 % of the bulk rate and 500 all of it (2 cores, 5 KB leaflets); real ones are larger, so bytes decide.
 MOST_DOCUMENTS = 500
 MOST_BYTES = 8_000_000
-BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+# FORBIDDEN: a reindex blocks writes for the moment in which it swaps the alias.
+BUSY = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
