@@ -40,6 +40,7 @@ from opensearch import logs
 from opensearch.client import IndexDown, connect, unreachable
 from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
+from opensearch.history import History
 from opensearch.joined import joined, sentence
 from opensearch.names import names
 from opensearch.operations import Busy, Lost
@@ -104,6 +105,7 @@ def sync_(
         began, worked = datetime.now(UTC), time.process_time()
         with console.status("pulling " + ", ".join(s.name for s in sources)):
             outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
+        History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
         seconds = (datetime.now(UTC) - began).total_seconds()
         indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         if as_json:
@@ -127,6 +129,7 @@ def run(source: Only = None) -> None:
             try:
                 prepare(indexer.client, indexer.indices, indexer.synonyms)
                 sync(due, indexer.stores, readers, done=lambda outcome: _hear(outcome, metrics))
+                History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
             except OpenSearchException:
                 sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
 

@@ -21,6 +21,7 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_
 from leaflets import Audience, Leaflet, Withdrawal
 from opensearch.documents import document, tombstone
 from opensearch.generations import Indices
+from opensearch.history import History, NotKept
 
 # 100 documents already give 90 % of the bulk rate and 500 all of it (2 cores, 5 KB leaflets); real ones are larger, so bytes decide.
 MOST_DOCUMENTS = 500
@@ -113,6 +114,11 @@ class Writer:
         unchanged = frozenset(leaflet.source_id for leaflet in batch.leaflets if _is_stored(leaflet, stored))
         receipt = Receipt(unchanged=sum(_is_stored(leaflet, stored) for leaflet in batch.leaflets), settled=unchanged)
         for part in _parts(_actions(batch, stored)):
+            try:
+                History(self.client, self.indices).keep(action.id for action in part if _stands(stored.get(action.id)))
+            except NotKept:
+                receipt += Receipt(later=tuple(action.id for action in part))
+                continue
             receipt += self._bulk(part)
         return receipt
 
@@ -164,6 +170,10 @@ class Writer:
 
 def _id(source: str, source_id: str, audience: str) -> str:
     return f"{source}:{source_id}:{audience}"
+
+
+def _stands(there: _Stored | None) -> bool:
+    return there is not None and not there.withdrawn
 
 
 def _is_stored(leaflet: Leaflet, stored: dict[str, _Stored]) -> bool:
