@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from opensearchpy import OpenSearch
@@ -23,6 +24,8 @@ gotas dose esquecer validade geladeira contraindicação interação superdose""
 _TEXTS = [f"sections.{section}" for section in Section]
 _LISTED = 5000
 _AT_ONCE = 100
+# Of what an id is made. To read the id itself, OpenSearch unpacks the whole leaflet: 40 times as long.
+_ID = ["source", "source_id", "audience"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,18 @@ def listing(client: OpenSearch, generation: str) -> dict[str, Listed]:
     listed: dict[str, Listed] = {}
     after = -1
     while True:
-        body = {"size": _LISTED, "query": {"range": {"_seq_no": {"gt": after}}}, "sort": [{"_seq_no": "asc"}], "_source": False}
-        body |= {"version": True, "docvalue_fields": ["source", "withdrawn"]}
+        body = {"size": _LISTED, "query": {"range": {"_seq_no": {"gt": after}}}, "sort": [{"_seq_no": "asc"}], "version": True}
+        body |= {"stored_fields": "_none_", "docvalue_fields": [*_ID, "withdrawn"]}
         found = client.search(index=generation, body=body)["hits"]["hits"]
         if not found:
             return listed
         for hit in found:
-            listed[hit["_id"]] = Listed(hit["_version"], hit["fields"]["source"][0], hit["fields"]["withdrawn"][0])
+            listed[_id(hit)] = Listed(hit["_version"], hit["fields"]["source"][0], hit["fields"]["withdrawn"][0])
         after = found[-1]["sort"][0]
+
+
+def _id(hit: Any) -> str:  # as OpenSearch gives it
+    return ":".join(hit["fields"][name][0] for name in _ID)
 
 
 def behind(old: Mapping[str, Listed], new: Mapping[str, Listed], but: Iterable[str]) -> tuple[str, ...]:
@@ -87,14 +94,14 @@ def some(ids: Sequence[str]) -> str:
     return f"{shown} and {len(ids) - 5} more" if len(ids) > 5 else shown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Canary:
     """One question that must find one leaflet."""
 
     id: str
     what: str
-    clauses: tuple[Mapping[str, object], ...]
-    """Any of these is enough."""
+    ways: tuple[Mapping[str, object], ...]
+    """One of these must find it."""
 
 
 def unanswered(client: OpenSearch, old: str, new: str, *, same_mapping: bool) -> tuple[str, ...]:
@@ -125,30 +132,34 @@ def _canaries(doc: Any) -> list[_Canary]:  # Any: a document as OpenSearch gives
             "bool": {"must": [{"term": {"name_key": key(told["name"])}}, {"match": {"name": {"query": told["name"], "operator": "and"}}}]}
         }
         asked.append(_Canary(doc["_id"], "its name", (named,)))
-    texts = [text for _, text in sorted(told["sections"].items())]
-    snippets = [told for text in texts if len(told := _snippet(text)) >= 3][:3]
-    if snippets:
-        clauses = [{"multi_match": {"query": " ".join(s), "type": "cross_fields", "fields": _TEXTS, "operator": "and"}} for s in snippets]
-        asked.append(_Canary(doc["_id"], "the words of its sections", tuple(clauses)))
-    return asked
+    texts = (text for _, text in sorted(told["sections"].items()))
+    snippets = islice((found for text in texts if len(found := _snippet(text)) >= 3), 3)
+    ways = tuple({"multi_match": {"query": " ".join(s), "type": "cross_fields", "fields": _TEXTS, "operator": "and"}} for s in snippets)
+    return [*asked, _Canary(doc["_id"], "the words of its sections", ways)] if ways else asked
 
 
 def _snippet(text: str) -> list[str]:
     """A few words of a text, none so short that it may be a stop word."""
-    return [text[word.start : word.end] for word in words(text[:2000]) if word.end - word.start > 4 and word.told.isalpha()][:5]
+    return [text[word.start : word.end] for word in words(text[:500]) if word.end - word.start > 4 and word.told.isalpha()][:5]
 
 
-def _silent(client: OpenSearch, generation: str, asked: list[_Canary]) -> Iterator[_Canary]:
-    """Those that do not find their leaflet."""
-    for at in range(0, len(asked), _AT_ONCE):
-        part = asked[at : at + _AT_ONCE]
-        lines: list[Mapping[str, object]] = []
-        for canary in part:
-            query = {"bool": {"filter": [{"ids": {"values": [canary.id]}}], "should": canary.clauses, "minimum_should_match": 1}}
-            lines += [{"index": generation}, {"size": 0, "query": query}]
-        for canary, told in zip(part, client.msearch(body=lines)["responses"], strict=True):
-            if "error" in told or not told["hits"]["total"]["value"]:
-                yield canary
+def _silent(client: OpenSearch, generation: str, asked: list[_Canary]) -> list[_Canary]:
+    """Those that find their leaflet in no way."""
+    silent, way = asked, 0
+    while way < max((len(canary.ways) for canary in silent), default=0):
+        found: set[_Canary] = set()
+        untried = [canary for canary in silent if way < len(canary.ways)]
+        for at in range(0, len(untried), _AT_ONCE):
+            part = untried[at : at + _AT_ONCE]
+            lines: list[Mapping[str, object]] = []
+            for canary in part:
+                query = {"bool": {"filter": [{"ids": {"values": [canary.id]}}, canary.ways[way]]}}
+                lines += [{"index": generation}, {"size": 0, "query": query}]
+            answers = client.msearch(body=lines)["responses"]
+            found |= {one for one, told in zip(part, answers, strict=True) if told.get("hits", {}).get("total", {}).get("value")}
+        silent = [canary for canary in silent if canary not in found]
+        way += 1
+    return silent
 
 
 def _fixed(client: OpenSearch, old: str, new: str) -> tuple[str, ...]:
@@ -165,8 +176,9 @@ def _fixed(client: OpenSearch, old: str, new: str) -> tuple[str, ...]:
 def _by_word(client: OpenSearch, generation: str, word: str) -> frozenset[str]:
     """The ids that hold a word. By the leaflets' own analyser: synonyms may have been edited since."""
     query = {"multi_match": {"query": word, "fields": _TEXTS, "analyzer": "text"}}
-    body = {"size": 10_000, "_source": False, "query": {"bool": {"filter": [query, {"term": {"withdrawn": False}}]}}}
-    return frozenset(hit["_id"] for hit in client.search(index=generation, body=body)["hits"]["hits"])
+    body = {"size": 10_000, "query": {"bool": {"filter": [query, {"term": {"withdrawn": False}}]}}}
+    body |= {"stored_fields": "_none_", "docvalue_fields": _ID}
+    return frozenset(_id(hit) for hit in client.search(index=generation, body=body)["hits"]["hits"])
 
 
 def _same(client: OpenSearch, old: str, new: str, ids: list[str]) -> list[str]:
