@@ -184,7 +184,8 @@ def _operating() -> Iterator[Callable[[str], None]]:
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.stderr.write("indexer: stopped; what was half made is cleared, the index stands\n")
-        sys.exit(FAILED)
+        sys.stderr.flush()
+        os._exit(FAILED)  # not sys.exit: a thread that waits for an ERP would be waited for
 
 
 @app.command()

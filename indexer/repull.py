@@ -51,14 +51,18 @@ class _Known:
 
 def pull_whole(sources: Sequence[Source], copy: Copy, told: Callable[[int], None]) -> Pulled:
     """Pulls every source whole, all at once; raises SourceError where one fails."""
-    whole, stopped = Pulled(), Event()
-    with ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="source") as pullers:
-        try:
-            for one in pullers.map(lambda source: _Pull(source, copy, stopped).run(), sources):
-                whole += one
-                told(whole.leaflets)
-        finally:
-            stopped.set()
+    whole, stopped, waited_for = Pulled(), Event(), True
+    pullers = ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="source")
+    try:
+        for one in pullers.map(lambda source: _Pull(source, copy, stopped).run(), sources):
+            whole += one
+            told(whole.leaflets)
+    except KeyboardInterrupt:
+        waited_for = False  # an ERP may not answer for a long time yet
+        raise
+    finally:
+        stopped.set()
+        pullers.shutdown(wait=waited_for, cancel_futures=True)
     return whole
 
 
