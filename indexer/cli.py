@@ -182,6 +182,12 @@ def _operating() -> Iterator[Callable[[str], None]]:
     except (Lost, NotWritten) as error:
         sys.stderr.write(f"indexer: {error}\n")
         sys.exit(FAILED)
+    except IndexDown:
+        raise
+    except OpenSearchException as error:
+        # Not the exception itself: its text may quote leaflets.
+        sys.stderr.write(f"indexer: OpenSearch failed ({type(error).__name__}); the index stands. Run it again once OpenSearch is well\n")
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.stderr.write("indexer: stopped; what was half made is cleared, the index stands\n")
         sys.stderr.flush()

@@ -84,7 +84,7 @@ def test_a_tombstone_is_carried_over_with_its_version(reindexing: Reindexing, sy
 
 
 def test_an_index_of_mapping_2_is_made_anew_from_its_originals(
-    reindexing: Reindexing, synced: Erp, client: OpenSearch, indices: Indices, readers: Readers
+    reindexing: Reindexing, synced: Erp, client: OpenSearch, indices: Indices, opensearch_url: str, redis_url: str
 ) -> None:
     """It has no field for the ERP's version: that was its `_version`. Before, every command says what to run; searches go on."""
     assert synced
@@ -94,12 +94,14 @@ def test_an_index_of_mapping_2_is_made_anew_from_its_originals(
     as_mapping_2(client, indices, old)
     with pytest.raises(OldIndex, match=r"mapping 2 .* mapping 3; searches go on .* Run `indexer reindex`"):
         prepare(client, indices, synonyms())
+    desk = app_of(opensearch_url, redis_url, indices).test_client()
+    assert desk.get("/v1/search", query_string={"q": "agua"}).get_json()["total"] == 4
+    assert desk.get("/v1/leaflets/erp:000:patient").status_code == 200
     reindexing.reindex()
     assert documents(client, indices.alias) == expected
     assert prepare(client, indices, synonyms()) == indices.generation(2)
     with pytest.raises(NotPromoted, match=r"was made for mapping 2 .* run `indexer rollback` of the program that wrote it"):
         reindexing.rollback()
-    assert readers
 
 
 def as_mapping_2(client: OpenSearch, indices: Indices, generation: str) -> None:
@@ -227,6 +229,48 @@ def test_from_sources_every_leaflet_is_pulled_again_and_nothing_is_lost(
     synced.records.append(gone)
     outcome = one(tmp_path, synced, stores, readers)
     assert (outcome.outcome, outcome.counts.written) == ("done", 0)
+
+
+def test_from_sources_a_record_that_cannot_be_read_is_listed_and_what_it_told_before_stays(
+    tmp_path: Path, reindexing: Reindexing, synced: Erp, client: OpenSearch, indices: Indices, stores: Stores
+) -> None:
+    """As in a sync; and a new leaflet, and one withdrawn and edited since, are there."""
+    synced.records[0] = record("000", more="A dose \ufffd.", modified="2026-11-09T00:00:00Z")
+    synced.records[4] = record("004", more="De volta.", modified="2026-11-09T00:00:00Z")
+    synced.records.append(record("777"))
+    before = posologies(client, indices)
+    with serving(synced) as server:
+        promotion = reindexing.reindex([source(tmp_path, "erp", server)])
+    assert promotion.leaflets == 6
+    now = posologies(client, indices)
+    assert now["erp:000:patient"] == before["erp:000:patient"]
+    assert "De volta." in now["erp:004:patient"]
+    assert "erp:777:patient" in now
+    (kept,) = stores.rejected.all()
+    assert (kept.id, "U+FFFD" in kept.reason) == ("erp:000", True)
+
+
+def test_a_leaflet_keeps_its_id_whatever_audience_this_program_reads(
+    tmp_path: Path, reindexing: Reindexing, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
+) -> None:
+    """The ERP named none and an older program took it for another.
+
+    From originals it stays, for the next pull to move; from sources it moves, with a tombstone in its place.
+    """
+    erp = Erp(record("001") | {"kind": None})
+    one(tmp_path, erp, stores, readers)
+    client.indices.refresh(index=indices.alias)
+    ((doc_id, (version, told)),) = documents(client, indices.alias).items()
+    other = "professional" if doc_id.endswith("patient") else "patient"
+    older = f"erp:001:{other}"
+    client.delete(index=indices.alias, id=doc_id)
+    client.index(index=indices.alias, id=older, body=told | {"audience": other}, params={"version": version, "version_type": "external"})
+    reindexing.reindex()
+    assert set(posologies(client, indices)) == {older}
+    with serving(erp) as server:
+        reindexing.reindex([source(tmp_path, "erp", server)])
+    assert set(posologies(client, indices)) == {doc_id}
+    assert documents(client, indices.alias)[older][1]["withdrawn"]
 
 
 def test_a_source_that_fails_leaves_the_index_as_it_is(
