@@ -111,7 +111,7 @@ class Copy:
         return self._copied((self._of(ids[at : at + PAGE]) for at in range(0, len(ids), PAGE)), lambda _: None)
 
     def take_out(self, ids: Iterable[str]) -> None:
-        """Deletes documents that the other generation holds no more: tombstones that were purged meanwhile."""
+        """Deletes documents that the other generation holds no more (tombstones that were purged), or holds in an edit that is left out."""
         for doc_id in ids:
             with suppress(NotFoundError):
                 self.client.delete(index=self.target, id=doc_id)

@@ -203,7 +203,7 @@ class Reindexing:
         """Copies the difference between the blocked generation and the new one, and gives how many leaflets stand in it."""
         old = proof.listing(self.client, copy.generation)
         held = proof.listing(self.client, new)
-        gone = [doc_id for doc_id in held if doc_id not in old and doc_id not in explained.added]
+        gone = [doc_id for doc_id in held if doc_id in explained.left_out or (doc_id not in old and doc_id not in explained.added)]
         late = proof.behind(old, held, explained.left_out)
         if gone or late:
             copy.only(late)

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import NotFoundError
 
+from indexer.copying import Copy
 from indexer.pull import Stores
 from indexer.readers import Readers
 from indexer.reindex import NotPromoted, Reindexing
@@ -21,7 +23,7 @@ from indexer.sources.base import Source
 from leaflets import Change
 from opensearch import held, mapping
 from opensearch.documents import document, original, packed
-from opensearch.generations import Indices, OldIndex, add, block, current, generations, prepare
+from opensearch.generations import Indices, OldIndex, add, block, clear, current, generations, prepare, promote
 from opensearch.operations import DOCUMENT, Busy, Lost, Operation
 from opensearch.synonyms import synonyms
 from tests.conftest import Demo, app_of
@@ -326,24 +328,43 @@ def test_a_living_reindex_is_disturbed_by_nobody(client: OpenSearch, indices: In
     assert current(client, indices) == indices.generation(2)
 
 
-def test_a_stalled_reindex_that_was_taken_for_dead_changes_nothing(
-    client: OpenSearch, indices: Indices, reindexing: Reindexing, synced: Erp
+def test_a_reindex_that_was_taken_for_dead_and_wakes_up_changes_nothing(
+    client: OpenSearch, indices: Indices, reindexing: Reindexing, synced: Erp, readers: Readers
 ) -> None:
-    """Its generation is gone and its writes are refused: nothing of that name is made by them."""
+    """It notices; and if it does not, what it writes and promotes is refused: its generation's name may be another's by now."""
     assert synced
     cleared: list[str] = []
+    before = set(client.indices.get(index=f"{indices.alias}-*"))
 
     def stalled(step: str) -> None:
-        if step.startswith("copying") and not cleared:
+        if step.startswith("catching") and not cleared:
             cleared.append(step)
-            found = held.read(client, indices.operations, DOCUMENT)
-            token = held.move(client, indices.operations, DOCUMENT, {"state": {}}, None if found.token is None else found.token)
-            client.indices.delete(index=indices.generation(2))
-            held.drop(client, indices.operations, DOCUMENT, token)
+            take_over(client, indices)
 
     with pytest.raises(Lost):
         replace(reindexing, told=stalled).reindex()
-    assert state(client, indices) == [(indices.generation(1), [indices.alias], False)]
+    assert set(client.indices.get(index=f"{indices.alias}-*")) == before
+    other = add(client, indices, synonyms(), "other")
+    with Copy(client, indices.generation(1), indices.made_by("dead"), readers) as copy, pytest.raises(Lost):
+        copy.catch_up(lambda _: None)
+    with pytest.raises(NotFoundError):
+        promote(client, indices, other, instead_of=indices.generation(1), written_as=indices.made_by("dead"))
+    assert set(client.indices.get(index=f"{indices.alias}-*")) == before | {other}
+    assert documents(client, other) == {}
+    assert current(client, indices) == indices.generation(1)
+
+
+def take_over(client: OpenSearch, indices: Indices) -> None:
+    """Clears a living operation's work away, as if it had been dead."""
+    while True:
+        found = held.read(client, indices.operations, DOCUMENT)
+        try:
+            token = held.move(client, indices.operations, DOCUMENT, {"state": {}}, found.token)
+        except held.Moved:
+            continue
+        clear(client, indices, None)
+        held.drop(client, indices.operations, DOCUMENT, token)
+        return
 
 
 def test_an_operation_that_ends_badly_leaves_nothing(client: OpenSearch, indices: Indices, reindexing: Reindexing, synced: Erp) -> None:
@@ -402,7 +423,8 @@ def test_no_search_fails_or_finds_nothing_while_generations_come_and_go(  # noqa
             number = asked["edits"]
             erp.records[number % 40] = record(f"{number % 40:03}", more=f"Para febre. Edição {number}.", modified=at(number))
             outcome = one(tmp_path, erp, stores, readers)
-            if outcome.outcome != "done" or outcome.counts.rejected:
+            # On a busy machine the block may outlast a write's patience: it waits for the next sync.
+            if outcome.outcome not in {"done", "waiting"} or outcome.counts.rejected:
                 bad.append(f"sync: {outcome}")
 
     threads = [threading.Thread(target=each) for each in (lambda: over_the_desk(0), lambda: over_the_desk(1), over_the_alias, edits)]
@@ -419,6 +441,7 @@ def test_no_search_fails_or_finds_nothing_while_generations_come_and_go(  # noqa
     print(asked)
     assert bad == []
     assert min(asked.values()) > 3
+    assert one(tmp_path, erp, stores, readers).outcome == "done"
     now = posologies(client, indices)
     expected = {f"erp:{r['code']}:patient": r["text"].rpartition("Tome com água.")[2].strip() for r in erp.records}
     assert {doc_id: text.rpartition("Tome com água.")[2].strip() for doc_id, text in now.items()} == expected
