@@ -393,7 +393,7 @@ def test_no_search_fails_or_finds_nothing_while_generations_come_and_go(  # noqa
     tmp_path: Path, client: OpenSearch, opensearch_url: str, redis_url: str, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
     """Through the desk and through the alias, while a sync writes; and every edit of it is in the last generation."""
-    erp = Erp(*(record(f"{n:03}", more="Para febre.") for n in range(40)))
+    erp = Erp(*(record(f"{n:03}", more="Para febre.") for n in range(16)))
     one(tmp_path, erp, stores, readers)
     app = app_of(opensearch_url, redis_url, indices)
     ended = threading.Event()
@@ -406,7 +406,7 @@ def test_no_search_fails_or_finds_nothing_while_generations_come_and_go(  # noqa
             # Another page size each time: an answer from the cache would not ask the index.
             asked["desk"] += 1
             told = desk.get("/v1/search", query_string={"q": "febre", "size": 1 + (asked["desk"] * 2 + number) % 50})
-            if told.status_code != 200 or told.get_json()["total"] < 40 or not told.get_json()["results"]:
+            if told.status_code != 200 or told.get_json()["total"] < 16 or not told.get_json()["results"]:
                 bad.append(f"desk: {told.status_code} {told.get_data(as_text=True)[:300]}")
 
     def over_the_alias() -> None:
@@ -414,14 +414,14 @@ def test_no_search_fails_or_finds_nothing_while_generations_come_and_go(  # noqa
             asked["alias"] += 1
             body = {"query": {"match": {"sections.posology": "febre"}}, "size": 5}
             found = client.search(index=indices.alias, body=body)["hits"]
-            if found["total"]["value"] < 40 or len(found["hits"]) < 5:
+            if found["total"]["value"] < 16 or len(found["hits"]) < 5:
                 bad.append(f"alias: {found['total']}")
 
     def edits() -> None:
         while not ended.is_set():
             asked["edits"] += 1
             number = asked["edits"]
-            erp.records[number % 40] = record(f"{number % 40:03}", more=f"Para febre. Edição {number}.", modified=at(number))
+            erp.records[number % 16] = record(f"{number % 16:03}", more=f"Para febre. Edição {number}.", modified=at(number))
             outcome = one(tmp_path, erp, stores, readers)
             # On a busy machine the block may outlast a write's patience: it waits for the next sync.
             if outcome.outcome not in {"done", "waiting"} or outcome.counts.rejected:
