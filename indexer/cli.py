@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +23,7 @@ from opensearchpy.exceptions import OpenSearchException
 from rich.console import Console
 
 from indexer import rejected as rejecting
+from indexer.copying import NotWritten
 from indexer.cursors import Cursor, Cursors
 from indexer.divergences import Divergence, divergences
 from indexer.leases import Terms, holder, host
@@ -31,6 +32,7 @@ from indexer.overview import Watch
 from indexer.patience import Patience
 from indexer.pull import Order, Outcome, Stores, ended, pull, sync
 from indexer.readers import Readers
+from indexer.reindex import NotPromoted, Promotion, Reindexing
 from indexer.rejected import RejectedLeaflets
 from indexer.schedule import go_on
 from indexer.settings import Settings
@@ -43,8 +45,10 @@ from opensearch import logs
 from opensearch.client import IndexDown, connect, unreachable
 from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
+from opensearch.history import History
 from opensearch.joined import joined, sentence
 from opensearch.names import names
+from opensearch.operations import Busy, Lost
 from opensearch.settings import WrongSettings, read
 from opensearch.synonyms import FILE as SYNONYMS_FILE
 from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
@@ -149,6 +153,9 @@ def sync_(
         with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
             prepare(indexer.client, indexer.indices, indexer.synonyms)
             outcomes = sync(sources, indexer.stores, readers, order, done=lambda outcome: console.print(_line(outcome)))
+            # History is bounded by what is kept, not by the minute: where OpenSearch is away by now, the next sync does it.
+            with suppress(OpenSearchException):
+                History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
             # Before it is told of: what is counted is what is found. Where OpenSearch is away by now, the outcomes say so.
             with suppress(OpenSearchException):
                 indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
@@ -188,6 +195,8 @@ def run(source: Only = None) -> None:
                 return False
             outcome = pull(one, stores, readers)
             typer.echo(_line(outcome))
+            with suppress(OpenSearchException):
+                History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
             alerts.wake()
             return outcome.outcome in {"done", "held", "refused"}
 
@@ -221,6 +230,64 @@ def _leave(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+@app.command("reindex")
+def reindex_(
+    from_sources: Annotated[bool, typer.Option("--from-sources", help="Pull every source whole, not from stored originals.")] = False,  # noqa: FBT002
+) -> None:
+    """Make the index anew beside itself, prove it and put it in its place, while syncs and searches go on."""
+    if from_sources:
+        with _indexer() as indexer, Readers() as readers, _operating() as told:
+            generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told)
+            promotion = generations.reindex(indexer.sources)
+    else:
+        with _reaching() as reached, Readers() as readers, _operating() as told:
+            promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).reindex()
+    typer.echo(_promoted(promotion))
+
+
+@app.command("rollback")
+def rollback_() -> None:
+    """Go back to the generation before the last reindex, with what changed since; again, and it goes forth."""
+    with _reaching() as reached, Readers() as readers, _operating() as told:
+        promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).rollback()
+    typer.echo(_promoted(promotion))
+
+
+def _promoted(promotion: Promotion) -> str:
+    left_out = promotion.left_out
+    told = f"; {len(left_out)} only `indexer rejected list` holds: {', '.join(left_out[:5])}" if left_out else ""
+    return (
+        f"{promotion.generation} is searched now, {promotion.leaflets} leaflets{told}. It took {promotion.seconds:.1f} s; writers waited "
+        f"{promotion.blocked_seconds:.2f} s, searches never. {promotion.kept} is kept: `indexer rollback` goes back to it"
+    )
+
+
+@contextmanager
+def _operating() -> Iterator[Callable[[str], None]]:
+    """Shows what an operation does, and turns its end without a promotion into a sentence. SIGTERM is heard as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        with console.status("beginning") as line:
+            yield line.update
+    except (NotPromoted, Busy) as error:
+        logs.complain("indexer", f"refused: {error}")
+        sys.exit(REFUSED)
+    except (Lost, NotWritten) as error:
+        logs.complain("indexer", str(error))
+        sys.exit(FAILED)
+    except IndexDown:
+        raise
+    except OpenSearchException as error:
+        # Not the exception itself: its text may quote leaflets.
+        logs.complain("indexer", f"OpenSearch failed ({type(error).__name__}); the index stands. Run it again once OpenSearch is well")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        logs.complain("indexer", "stopped; what was half made is cleared, the index stands")
+        sys.stderr.flush()
+        os._exit(FAILED)  # not sys.exit: a thread that waits for an ERP would be waited for
 
 
 @app.command()

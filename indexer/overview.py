@@ -17,6 +17,7 @@ from opensearchpy.exceptions import AuthorizationException
 from indexer.cursors import Cursor, Cursors
 from opensearch import held
 from opensearch.generations import Indices, current
+from opensearch.operations import PROMOTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Watch:
         return tuple(_shares(nodes))
 
     def _reindex(self) -> Reindex | None:
-        state = held.read(self.client, self.indices.operations, "reindex").body.get("state")
+        state = held.read(self.client, self.indices.operations, PROMOTION).body.get("state")
         if not isinstance(state, Mapping) or not state.get("outcome") or not state.get("at"):
             return None
         return Reindex(str(state["outcome"]), datetime.fromisoformat(str(state["at"])))

@@ -48,3 +48,4 @@ class Settings(CommonSettings):
         timedelta(seconds=30), description="how long a source stays with an indexer that gives no sign of life", examples=["2m"]
     )
     tombstones_kept: Pace = Field(timedelta(days=30), description="how long withdrawn leaflets are remembered", examples=["90d"])
+    history_kept: Pace = Field(timedelta(days=730), description="how long superseded versions of leaflets are kept", examples=["365d"])
