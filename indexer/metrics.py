@@ -98,7 +98,7 @@ def _of_the_cluster(seen: Overview | None) -> Iterator[Metric]:
     heap = GaugeMetricFamily("indexer_opensearch_heap_used_share", "how full the heap of OpenSearch's fullest node is, 0 to 1")
     generation = GaugeMetricFamily("indexer_generation_info", "the generation that is searched, as its label", labels=["generation"])
     outcome = GaugeMetricFamily(
-        "indexer_reindex_outcome", "1 for how the last reindex went: running, promoted, refused, failed", labels=["outcome"]
+        "indexer_reindex_outcome", "1 for how the last reindex or rollback went: promoted, refused, failed", labels=["outcome"]
     )
     ended = GaugeMetricFamily("indexer_reindex_timestamp_seconds", "when the last reindex came to that, seconds since 1970")
     if seen and seen.disk is not None:

@@ -238,7 +238,7 @@ class _Explained:
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """Notes how a promotion went, in a document beside the operation's: whoever alerts reads it there. One that a person stopped is none."""
+    """Notes how a promotion went, in a document beside the operation's, for whoever alerts. One that a person stopped is none."""
 
     client: OpenSearch
     indices: Indices
