@@ -184,8 +184,9 @@ def _serve(line: Connection, most_memory: int, most_pages: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then closes the line.
     resource.setrlimit(resource.RLIMIT_AS, (most_memory, most_memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    line.send_bytes(_READY)
-    with suppress(EOFError):
+    # Our parent may leave at any moment, as when it is told to end.
+    with suppress(EOFError, ConnectionError):
+        line.send_bytes(_READY)
         while True:
             source, change, text = pickle.loads(line.recv_bytes())  # noqa: S301 our parent's
             line.send_bytes(_answer(source, change, text, most_pages))

@@ -20,6 +20,7 @@ from opensearchpy.exceptions import OpenSearchException
 
 from indexer import proof
 from indexer.copying import Copy, Refused
+from indexer.cursors import Cursors
 from indexer.proof import some
 from indexer.readers import Readers
 from indexer.rejected import RejectedLeaflets
@@ -144,7 +145,12 @@ class Reindexing:
         copy.reached = _newest(self.client, copy.generation)
         self.told(f"pulling {', '.join(source.name for source in sources)} whole into {new}")
         try:
-            pulled = pull_whole(sources, copy, lambda done: self.told(f"pulling every source into {new}: {done} leaflets"))
+            pulled = pull_whole(
+                sources,
+                copy,
+                Cursors(self.client, self.indices),
+                lambda done: self.told(f"pulling every source into {new}: {done} leaflets"),
+            )
         except SourceError as error:
             raise NotPromoted(f"a source could not be pulled whole: {error}. Nothing was changed; run it again") from error
         RejectedLeaflets(self.client, self.indices).keep(pulled.rejected)

@@ -7,24 +7,21 @@ whether it is gone is for the next sync to decide, with its guards. No cursor mo
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from threading import Event
-from typing import TypeVar
 
 from opensearchpy import OpenSearch
 
+from indexer.asking import Asking
 from indexer.copying import Copy, Made, made
+from indexer.cursors import Cursors
 from indexer.rejected import Rejected, of_change, of_unreadable
 from indexer.sources.base import Page, Source
 from leaflets import Audience, Change, Leaflet, Unreadable
 from opensearch.documents import document, tombstone
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,48 +46,50 @@ class _Known:
     withdrawn: bool
 
 
-def pull_whole(sources: Sequence[Source], copy: Copy, told: Callable[[int], None]) -> Pulled:
-    """Pulls every source whole, all at once; raises SourceError where one fails."""
-    whole, stopped, waited_for = Pulled(), Event(), True
+class _AnotherFailed(Exception):
+    """Another source failed, or somebody ends the whole: this pull ends too, and its pages are of no use."""
+
+
+def pull_whole(sources: Sequence[Source], copy: Copy, cursors: Cursors, told: Callable[[int], None]) -> Pulled:
+    """Pulls every source whole, all at once; raises SourceError where one fails. `cursors` keep versions from going back, and stay."""
+    whole, stopped = Pulled(), Event()
     pullers = ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="source")
+    pulls = [_Pull(source, copy, cursors.read(source.name).value, stopped) for source in sources]
     try:
-        for one in pullers.map(lambda source: _Pull(source, copy, stopped).run(), sources):
-            whole += one
+        # As they end, so that one that fails is not told only after the slowest.
+        for one in as_completed([pullers.submit(pull.run) for pull in pulls]):
+            whole += one.result()
             told(whole.leaflets)
-    except KeyboardInterrupt:
-        waited_for = False  # an ERP may not answer for a long time yet
-        raise
     finally:
+        # What an ERP does not answer is not waited for.
         stopped.set()
-        pullers.shutdown(wait=waited_for, cancel_futures=True)
+        pullers.shutdown(cancel_futures=True)
     return whole
 
 
 @dataclass(frozen=True, slots=True)
 class _Pull:
-    """One source's. It ends after the page at hand where another failed, or somebody stops the whole."""
+    """One source's, from whatever cursor it has. It ends where another failed, or somebody stops the whole."""
 
     source: Source
     copy: Copy
+    since: str | None
     stopped: Event
 
     def run(self) -> Pulled:
         """All its pages, read and written."""
         pulled, newest = Pulled(), dict[str, int]()
-        places = self.source.max_in_flight
         with (
-            ThreadPoolExecutor(places, thread_name_prefix=f"ask-{self.source.name}") as askers,
+            Asking(self.source, self._go_on, {"source": self.source.name}) as asking,
             ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix=f"read-{self.source.name}") as threads,
         ):
-
-            def ahead(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-                return _ahead(askers, 2 * places, calls)
-
-            for page in self.source.pages(None, ahead):
+            for page in asking.pages(self.since, whole=True):
                 pulled += self._settled(page, threads, newest)
-                if self.stopped.is_set():
-                    break
         return pulled
+
+    def _go_on(self) -> None:
+        if self.stopped.is_set():
+            raise _AnotherFailed
 
     def _settled(self, page: Page, threads: ThreadPoolExecutor, newest: dict[str, int]) -> Pulled:
         """A page, written. `newest` remembers the version of each leaflet that pages gave: of several the newest counts."""
@@ -121,11 +120,13 @@ class _Decided:
 
 
 def _decided(leaflet: Leaflet, known: Mapping[str, _Known]) -> _Decided:
-    """As a sync decides: an older one changes nothing, and one that was withdrawn lives again only where its ERP edited it since."""
+    """As a sync decides (write.py): an older one changes nothing, and one of a tombstone's version was put back with its old date."""
     there, now = known.get(leaflet.id), datetime.now(UTC)
-    if there and (leaflet.version < there.erp or (there.withdrawn and leaflet.version == there.erp)):
+    if there and leaflet.version < there.erp:
         return _Decided()
-    version = leaflet.version if not there else there.version if leaflet.version == there.erp else max(leaflet.version, there.version + 1)
+    same = there is not None and not there.withdrawn and leaflet.version == there.erp
+    # One more than what is there, or a later edit of it that a sync writes meanwhile would have a number that is no larger.
+    version = leaflet.version if there is None else there.version if same else there.version + 1
     documents = [made(leaflet.id, version, document(leaflet, indexed_at=now))]
     moved = []
     if leaflet.facts.audience is None:
@@ -150,17 +151,3 @@ def _known(client: OpenSearch, generation: str, leaflets: Sequence[Leaflet]) -> 
         for doc in docs
         if doc["found"]
     }
-
-
-def _ahead(askers: ThreadPoolExecutor, most: int, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """See `Ahead`: `most` calls are under way or answered and not yet taken."""
-    pending = iter(calls)
-    waiting: deque[Future[T]] = deque(askers.submit(call) for call in islice(pending, most))
-    try:
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(askers.submit(call) for call in islice(pending, 1))
-            yield result
-    finally:
-        for future in waiting:
-            future.cancel()
