@@ -90,7 +90,7 @@ def test_an_index_of_mapping_2_is_made_anew_from_its_originals(
 ) -> None:
     """It has no field for the ERP's version: that was its `_version`. Before, every command says what to run; searches go on."""
     assert synced
-    expected = documents(client, indices.alias)
+    expected = {doc_id: (told["version"], told) for doc_id, (_, told) in documents(client, indices.alias).items()}
     old = current(client, indices)
     assert old
     as_mapping_2(client, indices, old)
@@ -114,9 +114,9 @@ def as_mapping_2(client: OpenSearch, indices: Indices, generation: str) -> None:
     body["mappings"]["_meta"]["version"] = 2
     client.indices.delete(index=generation)
     client.indices.create(index=generation, body={**body, "aliases": {indices.alias: {"is_write_index": True}}})
-    for doc_id, (version, told) in held_now.items():
-        del told["version"]
-        client.index(index=generation, id=doc_id, body=told, params={"version": version, "version_type": "external"})
+    for doc_id, (_, told) in held_now.items():
+        params = {"version": told.pop("version"), "version_type": "external"}
+        client.index(index=generation, id=doc_id, body=told, params=params)
     client.indices.refresh(index=generation)
 
 
