@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,12 +37,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a stand-in answers. `raw` pieces, if any, go to the wire as they are, and the connection ends with them."""
+    """What a stand-in answers. `raw` pieces, if any, go to the wire as they are, and the connection ends with them; `reset`: not politely."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     raw: Iterable[bytes] | None = None
+    reset: bool = False
 
 
 Answer = Callable[[Request], Reply]
@@ -86,6 +89,8 @@ def serving(answer: Answer) -> Iterator[StandIn]:
                 for piece in reply.raw:
                     self.wfile.write(piece)
                     self.wfile.flush()
+                if reply.reset:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             self.send_response(reply.status)
             for name, value in reply.headers.items():
