@@ -10,8 +10,6 @@ pasta      PDFs
 
 from __future__ import annotations
 
-import json
-import shutil
 import sqlite3
 import threading
 import time
@@ -26,18 +24,13 @@ from fpdf import FPDF
 
 from leaflets import Audience
 from tests.faults.shelf import Habits, Record, Shelf, Story
+from tests.faults.wire import LYING, PATIENCE, SESSION, Fired, Wire
 from tests.sources.standin import Reply, Request, serving, told
-
-PATIENCE = 2.0
-"""Seconds that the indexer is told to wait for an answer; slower ones are time-outs."""
 
 SECRETS = {"MATRIZ_SECRET": "nothing-secret", "POSTO_KEY": "nothing-secret"}
 _KINDS = {Audience.PATIENT: "VP", Audience.PROFESSIONAL: "VPS"}
 _FIELDS = "id = 'code', name = 'name', laboratory = 'maker', updated_at = 'modified', text = 'text'"
 _PAGE = 4
-
-Fired = Callable[[str, str], None]
-"""Hears the kind and the place of each fault that happened."""
 
 
 class Erp(Protocol):
@@ -64,87 +57,9 @@ class Erp(Protocol):
 
 # --- over HTTP ----------------------------------------------------------------------------------------------------------------------
 
-_BEFORE = ("timed out", "hung up", "429", "500", "502", "503", "session expired")
-_SPOILT = ("cut short", "not JSON", "a web page", "slow drip", "too short a Content-Length", "gzip garbage", "another shape", "reset")
-_LYING = ("said to be the last page", "an empty answer")
-
-
-class Wire:
-    """The faults in store for one ERP's answers."""
-
-    def __init__(self, source: str, chance: Random, fired: Fired) -> None:
-        self.source = source
-        self._chance = chance
-        self._fired = fired
-        self._store: dict[int, str] = {}
-        self._asked = 0
-        self._lock = threading.Lock()
-
-    def plan(self, faults: int) -> None:
-        """So many, among the next requests."""
-        with self._lock:
-            self._asked = 0
-            kinds = self._chance.choices((*_BEFORE, *_SPOILT, *_LYING), k=faults)
-            self._store = dict(zip(self._chance.sample(range(1, 3 + 2 * faults), faults), kinds, strict=True))
-
-    def calm(self) -> None:
-        """None any more."""
-        with self._lock:
-            self._store = {}
-
-    def due(self) -> str:
-        """The fault of this request; empty: none."""
-        with self._lock:
-            self._asked += 1
-            kind = self._store.pop(self._asked, "")
-        if kind:
-            self._fired(f"ERP {kind}", self.source)
-        return kind
-
-    def spoilt(self, kind: str, honest: Reply) -> Reply:
-        """The answer as the fault leaves it."""
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-        body = honest.body
-        match kind:
-            case "timed out":
-                time.sleep(PATIENCE + 0.3)
-                return honest
-            case "hung up":
-                return Reply(raw=())
-            case "429":
-                return Reply(b"{}", status=429, headers={"Retry-After": self._chance.choice(("0", "1", "Fri, 01 Jan 2021 00:00:00 GMT"))})
-            case "500" | "502" | "503":
-                return Reply(b"<html>Oops</html>", status=int(kind), headers={"Content-Type": "text/html"})
-            case "session expired":
-                return Reply(b"{}", status=401)
-            case "cut short":
-                return Reply(raw=(head + b"Content-Length: %d\r\n\r\n" % len(body), body[: len(body) // 2]))
-            case "not JSON":
-                return Reply(body[: len(body) // 2])
-            case "a web page":
-                return Reply(b"<!doctype html><title>Login</title>", headers={"Content-Type": "text/html"})
-            case "slow drip":
-                return Reply(raw=_dripping(head + b"Content-Length: %d\r\n\r\n" % len(body), body))
-            case "too short a Content-Length":
-                return Reply(raw=(head + b"Content-Length: %d\r\n\r\n" % (len(body) - 9), body))
-            case "gzip garbage":
-                return Reply(b"\x1f\x8b\x08garbage", headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
-            case "another shape":
-                return told({"error": "the service is being updated"})
-            case "reset":
-                return Reply(raw=(head + b"Content-Length: %d\r\n\r\n" % len(body), body[:10]), reset=True)
-        return honest
-
-
-def _dripping(head: bytes, body: bytes) -> Iterator[bytes]:
-    yield head
-    for letter in body[: int(PATIENCE * 20)]:
-        yield bytes([letter])
-        time.sleep(0.1)
-
 
 class HttpErp:
-    """An ERP over HTTP. `by` is how it pages, `since` whether it can be asked for what changed, `auth` how it wants to be shown who asks."""
+    """An ERP over HTTP. `by` is how it pages, `since` whether it can be asked for what changed, `auth` how it is shown who asks."""
 
     def __init__(self, shelf: Shelf, wire: Wire, *, by: str, since: bool, auth: str = "") -> None:
         self.shelf = shelf
@@ -200,7 +115,7 @@ class HttpErp:
     def __call__(self, request: Request) -> Reply:
         """The answer to one request, or what a fault leaves of it."""
         kind = self._wire.due()
-        if kind == "session expired" and self._auth == "oauth":
+        if kind == SESSION and self._auth == "oauth":
             self._token = f"token-{time.monotonic_ns()}"
             kind = ""
         if request.path == "/token":
@@ -227,7 +142,7 @@ class HttpErp:
                 start = 0
         size = len(held) if self._by == "none" else _PAGE
         shown = [] if fault == "an empty answer" else held[start : start + size]
-        more = start + size < len(held) and fault not in _LYING
+        more = start + size < len(held) and fault not in LYING
         body: dict[str, object] = {"items": [self._item(r) for r in shown], "hasNext": more}
         if self._by == "cursor":
             body["next"] = shown[-1].code if more else None
@@ -420,9 +335,9 @@ def erps(home: Path, seed: int, story: Story, fired: Fired) -> Iterator[tuple[Er
     with ExitStack() as stack:
         for name, (by, since, auth) in kinds.items():
             shelf = Shelf(name, chance(name), story, shelves[name])
-            erp = HttpErp(shelf, Wire(name, chance(f"{name}'s wire"), fired), by=by, since=since, auth=auth)
-            erp.url = stack.enter_context(serving(erp)).url
-            found.append(erp)
+            http = HttpErp(shelf, Wire(name, chance(f"{name}'s wire"), fired), by=by, since=since, auth=auth)
+            http.url = stack.enter_context(serving(http)).url
+            found.append(http)
         rows = _Rows(home / "legado.sqlite", "legado", chance("legado"), story, Habits())
         found.append(Database(rows, chance("legado's faults"), fired))
         pdfs = Habits(flags=False, breaks=("letters",), audiences=(Audience.UNKNOWN,))

@@ -163,6 +163,9 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.proxy = proxy
 
+    def handle_error(self, *_: object) -> None:
+        """Says nothing: an indexer that was killed is no error of ours."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -179,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             self._reset() if reply is None else self._send(reply)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer  # noqa: N815 http.server's names
 
     def _forward(self, body: bytes) -> Reply:
         upstream = HTTPConnection("127.0.0.1", self.server.proxy.upstream, timeout=60)

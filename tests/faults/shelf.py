@@ -31,6 +31,9 @@ Tome com água. A palavra desta versão é {word}.
 # Letters that an ERP's conversion lost, so many that nobody can read the rest.
 BROKEN = TEXT + "\ufffd" * 200
 
+# A few pages of each ERP: a pull that takes long meets fewer faults.
+MOST = 24
+
 _words = itertools.count(1)
 _words_lock = threading.Lock()
 
@@ -198,10 +201,14 @@ class Shelf:
         return record is not None
 
     def _add(self) -> bool:
+        while len(self.records) >= MOST:
+            self._delete()
         self._put(self._new(self._now()), "new")
         return True
 
     def _add_late(self) -> bool:
+        if len(self.records) >= MOST:
+            return False
         self._put(self._new(self._now() - timedelta(minutes=self._chance.randint(1, 600))), "new, but dated in the past")
         return True
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import socket
 import struct
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a stand-in answers. `raw` pieces, if any, go to the wire as they are, and the connection ends with them; `reset`: not politely."""
+    """What a stand-in answers. `raw` pieces, if any, go to the wire as they are, and the connection ends with them, or is `reset`."""
 
     body: bytes = b""
     status: int = 200
@@ -60,6 +61,13 @@ class StandIn:
 
     url: str
     asked: list[Request] = field(default_factory=list)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *args: Any) -> None:  # the library's arguments
+        # The other side may have been killed.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*args)
 
 
 @contextmanager
@@ -102,7 +110,7 @@ def serving(answer: Answer) -> Iterator[StandIn]:
         def log_message(self, *args: Any) -> None:
             """Says nothing: tests read what was asked in `asked`."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

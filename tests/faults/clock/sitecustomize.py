@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import time
 
@@ -10,11 +10,11 @@ _STEP = float(os.environ["CLOCK_STEP"])
 _true_time = time.time
 
 
-class _Shifted(datetime.datetime):
+class _Shifted(dt.datetime):
     @classmethod
-    def now(cls, tz: datetime.tzinfo | None = None) -> _Shifted:
+    def now(cls, tz: dt.tzinfo | None = None) -> _Shifted:
         return cls.fromtimestamp(_true_time() + _STEP, tz)
 
 
-datetime.datetime = _Shifted  # type: ignore[misc]  # before anybody imports it
+dt.datetime = _Shifted  # type: ignore[misc]  # before anybody imports it
 time.time = lambda: _true_time() + _STEP
