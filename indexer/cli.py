@@ -8,11 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Annotated, NoReturn
 
 import redis
@@ -24,8 +25,10 @@ from rich.console import Console
 from indexer import rejected as rejecting
 from indexer.cursors import Cursor, Cursors
 from indexer.divergences import Divergence, divergences
+from indexer.leases import Terms, holder, host
 from indexer.metrics import Metrics
-from indexer.pull import Outcome, Stores, sync
+from indexer.patience import Patience
+from indexer.pull import Order, Outcome, Stores, ended, pull, sync
 from indexer.readers import Readers
 from indexer.rejected import RejectedLeaflets
 from indexer.schedule import go_on
@@ -60,6 +63,9 @@ synonyms_app = typer.Typer(help="The file of synonyms.", no_args_is_help=True)
 app.add_typer(synonyms_app, name="synonyms")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")]
+Confirmed = Annotated[
+    bool, typer.Option("--confirm-withdrawals", help="Withdraw what the ERP no longer holds, however much of the source it is.")
+]
 Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be given several times.")]
 
 
@@ -72,11 +78,19 @@ class Indexer:
     synonyms: Synonyms
     client: OpenSearch
     indices: Indices
+    terms: Terms
+    patience: Patience
 
     @property
     def stores(self) -> Stores:
         """Where a pull puts what it settled."""
-        return Stores(Writer(self.client, self.indices), Cursors(self.client, self.indices), RejectedLeaflets(self.client, self.indices))
+        return Stores(
+            Writer(self.client, self.indices, patience=self.patience),
+            Cursors(self.client, self.indices),
+            RejectedLeaflets(self.client, self.indices),
+            self.terms,
+            self.settings.tombstones_kept,
+        )
 
     def only(self, names: Sequence[str] | None) -> tuple[Source, ...]:
         """The sources of these names; all where none is given."""
@@ -91,48 +105,94 @@ class Indexer:
 def sync_(
     source: Only = None,
     full: Annotated[bool, typer.Option("--full", help="Pull everything, not only what changed.")] = False,  # noqa: FBT002
+    confirmed: Confirmed = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Pull what changed in all sources, in parallel, and write it."""
-    with _indexer() as indexer, Readers() as readers:
+    stopped = _told_to_end()
+    with _indexer(stopped) as indexer, Readers() as readers:
+        if sys.stderr.isatty() and "log_level" not in indexer.settings.model_fields_set:
+            # The lines below say it all to a person.
+            logs.configure(indexer.settings.log_format, "ERROR")
         sources = indexer.only(source)
         prepare(indexer.client, indexer.indices, indexer.synonyms)
         console = Console(stderr=as_json, highlight=False, soft_wrap=True)
         began, worked = datetime.now(UTC), time.process_time()
+        order = Order(full=full, confirmed=confirmed, probing=True)
         with console.status("pulling " + ", ".join(s.name for s in sources)):
-            outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
+            outcomes = sync(sources, indexer.stores, readers, order, done=lambda outcome: console.print(_line(outcome)))
         seconds = (datetime.now(UTC) - began).total_seconds()
-        indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:
             console.print(_summary(outcomes, seconds, time.process_time() - worked))
-    sys.exit(DONE if all(outcome.outcome == "done" for outcome in outcomes) else FAILED)
+        if any(outcome.outcome == "stopped" for outcome in outcomes):
+            sys.stderr.write("indexer: told to end before all was pulled; what was settled stands, the next sync reads the rest\n")
+            _leave(FAILED)
+        indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
+    sys.exit(_status_of(outcomes))
+
+
+def _status_of(outcomes: Sequence[Outcome]) -> int:
+    """The exit status of a sync. What another indexer pulls is in good hands."""
+    told = {outcome.outcome for outcome in outcomes} - {"done", "held"}
+    return DONE if not told else REFUSED if told == {"refused"} else FAILED
 
 
 @app.command()
 def run(source: Only = None) -> None:
     """Pull every source now and then each at its pace (SYNC_EVERY), and serve metrics, until told to stop."""
+    stopped = _told_to_end()
+    with _indexer(stopped, patience=120) as indexer, Readers() as readers:
+        metrics, preparing, stores = Metrics(), Lock(), indexer.stores
+        metrics.serve(indexer.settings.indexer_metrics_port)
+
+        def pulled(one: Source) -> bool:
+            try:
+                with preparing:
+                    prepare(indexer.client, indexer.indices, indexer.synonyms)
+            except OpenSearchException:
+                sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; {one.name} is tried again soon\n")
+                return False
+            outcome = pull(one, stores, readers)
+            _hear(outcome, metrics)
+            return outcome.outcome in {"done", "held", "refused"}
+
+        def pulling(one: Source) -> None:
+            try:
+                go_on(one.every or indexer.settings.sync_every, lambda: pulled(one), stopped)
+            finally:
+                # A loop ends when it is told to, or by what a person must mend: then the others end too.
+                stopped.set()
+
+        sources = indexer.only(source)
+        pullers = ThreadPoolExecutor(max_workers=len(sources), thread_name_prefix="source")
+        loops = [pullers.submit(pulling, one) for one in sources]
+        ended(loops, stores)
+        for loop in loops:
+            if loop.done():
+                loop.result()
+        _leave(DONE)
+
+
+def _told_to_end() -> Event:
+    """Set by SIGTERM or Ctrl-C: no pull begins after that, and those that run finish the batch that they write."""
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with _indexer() as indexer, Readers() as readers:
-        metrics = Metrics()
-        metrics.serve(indexer.settings.indexer_metrics_port)
+    return stopped
 
-        def pull(due: Sequence[Source]) -> None:
-            try:
-                prepare(indexer.client, indexer.indices, indexer.synonyms)
-                sync(due, indexer.stores, readers, done=lambda outcome: _hear(outcome, metrics))
-            except OpenSearchException:
-                sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
 
-        go_on(indexer.only(source), indexer.settings.sync_every, pull, stopped)
+def _leave(status: int) -> NoReturn:
+    """Ends the process at once: Python would wait for the threads that an ERP has not answered yet."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """A line a source: last success, lag, cursor, leaflets, rejected."""
+    """A line a source: last success, lag, leaflets, rejected, breaker, lease, cursor."""
     with _indexer() as indexer:
         cursors = {cursor.source: cursor for cursor in indexer.stores.cursors.all()}
         counts = _counts(indexer)
@@ -140,16 +200,23 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
     if as_json:
         _print_json({"sources": lines})
         return
-    typer.echo(_STATUS.format(*("SOURCE", "OUTCOME", "LAST SUCCESS", "LAG", "LEAFLETS", "REJECTED"), "CURSOR").rstrip())
+    typer.echo(_STATUS.format("SOURCE", "OUTCOME", "LAST SUCCESS", "LAG", "LEAFLETS", "REJECTED", "BREAKER", "LEASE", "CURSOR"))
     for line in lines:
         lag = line["lag_seconds"]
         told = [line["source"], line["outcome"], line["synced_at"] or "never", "" if lag is None else f"{lag} s"]
-        typer.echo(_STATUS.format(*map(str, told), str(line["leaflets"]), str(line["rejected"]), str(line["cursor"] or "")).rstrip())
+        told += [line["leaflets"], line["rejected"], line["breaker"], line["holder"] or "free", line["cursor"] or ""]
+        typer.echo(_STATUS.format(*map(str, told)).rstrip())
         if line["error"]:
             typer.echo(f"  {line['error']}")
+        if line["retry_at"]:
+            typer.echo(
+                f"  its breaker is {line['breaker']} after {line['failures']} failures; the ERP is asked again at {line['retry_at']}"
+            )
+        if line["withheld"]:
+            typer.echo(f"  {line['withheld']} withdrawals are held back until they are confirmed or the ERP names the leaflets again")
 
 
-_STATUS = "{:<20} {:<8} {:<26} {:>9} {:>9} {:>9}  {}"
+_STATUS = "{:<20} {:<8} {:<26} {:>9} {:>9} {:>9}  {:<9} {:<12} {}"
 
 
 @app.command()
@@ -335,11 +402,13 @@ def _reaching() -> Iterator[_Reached]:
 
 
 @contextmanager
-def _indexer() -> Iterator[Indexer]:
-    """The parts of the commands that know the sources."""
+def _indexer(stopped: Event | None = None, patience: float = 60) -> Iterator[Indexer]:
+    """The parts of the commands that know the sources; `patience` is how many seconds OpenSearch is waited for."""
+    stopped = stopped or Event()
     with _reaching() as reached:
         sources = configured(reached.settings.sources_file, os.environ)
-        yield Indexer(reached.settings, sources, synonyms(), reached.client, Indices())
+        terms = Terms(holder(), reached.settings.lease, stopped)
+        yield Indexer(reached.settings, sources, synonyms(), reached.client, Indices(), terms, Patience(patience, stopped))
 
 
 def _misconfigured(message: str) -> NoReturn:
@@ -377,6 +446,7 @@ def _told(outcome: Outcome) -> dict[str, object]:
         "seconds": round(outcome.seconds, 3),
         "asking_seconds": round(outcome.asking_seconds, 3),
         "error": outcome.error,
+        "run": outcome.run,
     }
 
 
@@ -408,8 +478,14 @@ def _status(cursor: Cursor, held: _Held) -> dict[str, object]:
         "lag_seconds": round(lag.total_seconds()) if lag else None,
         "leaflets": held.leaflets.get(cursor.source, 0),
         "rejected": held.rejected.get(cursor.source, 0),
+        "breaker": cursor.breaker,
+        "failures": cursor.failures,
+        "retry_at": cursor.retry_at.isoformat(timespec="seconds") if cursor.retry_at else None,
+        "holder": host(cursor.holder) or None,
+        "withheld": cursor.withheld,
         "cursor": cursor.value[:40] if cursor.value else None,
         "error": cursor.error,
+        "run": cursor.run or None,
     }
 
 

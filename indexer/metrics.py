@@ -15,7 +15,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.pulls = Counter(
-            "indexer_pulls_total", "pulls of a source, by outcome: done, waiting, failed", ["source", "outcome"], registry=self.registry
+            "indexer_pulls_total",
+            "pulls of a source, by outcome: done, waiting, refused, held, stopped, failed",
+            ["source", "outcome"],
+            registry=self.registry,
         )
         self.leaflets = Counter(
             "indexer_leaflets_total",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field
 
-from opensearch.settings import CommonSettings, Port
+from opensearch.settings import CommonSettings, Pace, Port
 
 
 class Settings(CommonSettings):
@@ -15,3 +16,7 @@ class Settings(CommonSettings):
     sources_file: Path = Field(Path("sources.toml"), description="which ERPs to pull, and how", examples=["/etc/bulario/sources.toml"])
     indexer_metrics_port: Port = Field(9101, description="the port `indexer run` serves its metrics on", examples=["9101"])
     redis_url: str = Field("redis://127.0.0.1:6390/0", description="where Redis answers; only `indexer check` asks it")
+    lease: Pace = Field(
+        timedelta(seconds=30), description="how long a source stays with an indexer that gives no sign of life", examples=["2m"]
+    )
+    tombstones_kept: Pace = Field(timedelta(days=30), description="how long withdrawn leaflets are remembered", examples=["90d"])

@@ -19,6 +19,7 @@ from werkzeug.serving import make_server
 
 from demo import erps
 from indexer.cursors import Cursors
+from indexer.patience import Patience
 from indexer.pull import Outcome, Stores, sync
 from indexer.readers import Readers
 from indexer.rejected import RejectedLeaflets
@@ -82,7 +83,8 @@ def stores(client: OpenSearch, indices: Indices) -> Stores:
 
 def stores_of(client: OpenSearch, indices: Indices) -> Stores:
     """Where pulls into this installation put what they settle."""
-    return Stores(Writer(client, indices), Cursors(client, indices), RejectedLeaflets(client, indices))
+    writer = Writer(client, indices, patience=Patience(2.0))
+    return Stores(writer, Cursors(client, indices), RejectedLeaflets(client, indices))
 
 
 def remove(client: OpenSearch, indices: Indices) -> None:

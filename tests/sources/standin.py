@@ -125,10 +125,12 @@ def serving(answer: Answer) -> Iterator[StandIn]:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """All that one pull gave: the pages' changes in order, and the last cursor."""
+    """All that one pull gave: the pages' changes in order, the last cursor, what was unchanged, and whether that was everything."""
 
     changes: tuple[Change | Withdrawal | Unreadable, ...]
     cursor: str | None
+    unchanged: tuple[str, ...]
+    complete: bool
 
     @property
     def ids(self) -> list[str]:
@@ -150,7 +152,7 @@ class Pulled:
         return only
 
 
-def pull(source: Source, since: str | None = None) -> Pulled:
+def pull(source: Source, since: str | None = None, *, whole: bool = False) -> Pulled:
     """Pulls a source as the indexer does, with `max_in_flight` calls at a time."""
     with ThreadPoolExecutor(source.max_in_flight) as askers:
 
@@ -162,7 +164,7 @@ def pull(source: Source, since: str | None = None) -> Pulled:
                 waiting.extend(askers.submit(call) for call in itertools.islice(pending, 1))
                 yield result
 
-        return gathered(source.pages(since, ahead))
+        return gathered(source.pages(since, ahead, whole=whole))
 
 
 def one_by_one(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
@@ -173,11 +175,14 @@ def one_by_one(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
 def gathered(pages: Iterable[Page]) -> Pulled:
     """What pages hold, together."""
     changes: list[Change | Withdrawal | Unreadable] = []
-    cursor = None
+    unchanged: list[str] = []
+    cursor, complete = None, False
     for page in pages:
+        assert not complete, "only the last page can say that all was named"
         changes += page.changes
-        cursor = page.cursor or cursor
-    return Pulled(tuple(changes), cursor)
+        unchanged += page.unchanged
+        cursor, complete = page.cursor or cursor, page.complete
+    return Pulled(tuple(changes), cursor, tuple(unchanged), complete)
 
 
 def source_of(folder: Path, toml: str, **environ: str) -> Source:

