@@ -12,10 +12,12 @@ same moments; what a comparison finds is told with each leaflet's story.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,8 +33,8 @@ TOLD = 5
 """Leaflets whose story is printed."""
 
 
-def campaign(home: Path, seed: int, faults: int) -> Verdict:
-    """Rounds until so many faults happened and each kind of round was there, or until index and ERPs differ."""
+def campaign(home: Path, seed: int, faults: int, told: Callable[[str], None] = lambda _: None) -> Verdict:
+    """Rounds until so many faults happened and each kind of round was there, or until index and ERPs differ; `told` hears how far it is."""
     started = time.monotonic()
     with ExitStack() as stack:
         house = House(home, seed, stack)
@@ -44,6 +46,7 @@ def campaign(home: Path, seed: int, faults: int) -> Verdict:
             rounds.pop()(house)
             house.ask_the_desk()
             count += 1
+            told(f"{time.monotonic() - started:6.0f} s  {count} rounds, {house.tally.total} faults, {len(house.complaints)} complaints")
             if house.tally.total - compared >= BETWEEN:
                 found, compared = _compared(house), house.tally.total
         if house.tally.total > compared:
@@ -87,8 +90,10 @@ def main() -> None:
     told = parser.parse_args()
     seed = told.seed if told.seed is not None else int(time.time()) % 100_000
     print(f"seed {seed}", flush=True)
+    # So that the servers end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as home:
-        verdict = campaign(Path(home), seed, told.faults)
+        verdict = campaign(Path(home), seed, told.faults, lambda line: print(line, file=sys.stderr, flush=True))
     print(verdict)
     sys.exit(0 if verdict.passed else 1)
 
