@@ -74,6 +74,7 @@ def _compared(house: House) -> tuple[Mismatch, ...]:
     written = sum(one.written + one.withdrawn for one in house.quiet_sync() or ())
     if written:
         house.complaints.append(f"a second quiet sync wrote {written} leaflets")
+    house.complaints += oracle.leftovers(house.client)
     return found
 
 

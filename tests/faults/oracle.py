@@ -24,6 +24,21 @@ def held(client: OpenSearch) -> dict[str, str]:
     return {hit["_id"]: " ".join(sorted(set(_WORD.findall(json.dumps(hit["_source"]))))) for hit in hits}
 
 
+def leftovers(client: OpenSearch) -> Iterator[str]:
+    """What interrupted operations left behind: a write block, generations that nobody knows, an alias of none or several."""
+    names = Indices()
+    behind = sorted(client.indices.get_alias(name=names.alias))
+    generations = sorted(name for name in client.indices.get(index=f"{names.alias}-*") if re.fullmatch(rf"{names.alias}-\d{{6}}", name))
+    if len(behind) != 1:
+        yield f"the alias stands for {behind}"
+    # One is kept for a rollback.
+    if len(generations) > 2:
+        yield f"there are the generations {generations}, and {behind} is searched"
+    for name, told in client.indices.get_settings(index=behind[0]).items():
+        if "blocks" in told["settings"]["index"]:
+            yield f"{name} is still blocked: {told['settings']['index']['blocks']}"
+
+
 def mismatches(erps: Sequence[Erp], index: Mapping[str, str], rejected: Mapping[str, str]) -> Iterator[Mismatch]:
     """In what they differ; `rejected` is the reason of each rejected record by its id."""
     unreadable = frozenset(record for erp in erps for record in erp.shelf.unreadable())

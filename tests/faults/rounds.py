@@ -54,7 +54,7 @@ def bag(house: House) -> list[Round]:
         _running,
     ]
     if house.can_reindex:
-        rounds += [_reindexed, _reindex_killed, _reindex_killed]
+        rounds += [_reindexed, _reindex_killed, _reindex_killed, _rolled_back]
     house.chance.shuffle(rounds)
     return rounds
 
@@ -233,6 +233,12 @@ def _running(house: House) -> None:
 def _reindexed(house: House) -> None:
     house.tally("reindex in the middle of a sync")
     with house.tormented(), house.process("sync", "--full", traps=partial(_index_faults, house.chance)), house.process("reindex"):
+        pass
+
+
+def _rolled_back(house: House) -> None:
+    house.tally("rollback in the middle of a sync")
+    with house.tormented(), house.process("sync", "--full", traps=partial(_index_faults, house.chance)), house.process("rollback"):
         pass
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,3 +138,32 @@ def test_searches_go_on_while_the_elected_node_is_killed(cluster: Cluster, indic
         attendant.join()
     app.extensions["desk"].state.stop()
     assert set(answered) == {200}, answered
+
+
+INDEXER = Path(sys.executable).with_name("indexer")
+CAN_REINDEX = subprocess.run([INDEXER, "reindex", "--help"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not CAN_REINDEX, reason="there is no `indexer reindex` yet")
+def test_a_reindex_during_which_the_elected_node_is_killed_is_done_or_can_be_done_again(
+    cluster: Cluster, indices: Indices, tmp_path: Path, readers: Readers
+) -> None:
+    """Either way the desk's leaflets are those of before, on the primary and on the replica."""
+    with serving(Erp(*(record(f"{n:03}") for n in range(120)))) as server:
+        sync([source(tmp_path, "erp", server)], stores_of(cluster.client, indices), readers)
+    before = set(cluster.copies(indices))
+    assert len(before) == 120
+    environ = {**os.environ, "OPENSEARCH_URL": cluster.url}
+    with subprocess.Popen([INDEXER, "reindex"], env=environ, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as reindex:
+        client = cluster.client
+        while reindex.poll() is None and not client.indices.exists(index=indices.generation(2)):
+            time.sleep(0.02)
+        cluster.kill_elected()
+        _, said = reindex.communicate(timeout=200)
+    print(f"the reindex ended with {reindex.returncode}: {said.strip()[-300:]}")
+    assert "Traceback" not in said
+    if reindex.returncode:
+        subprocess.run([INDEXER, "reindex"], env=environ, cwd=tmp_path, check=True, timeout=200)
+    assert set(cluster.copies(indices)) == before
+    (generation,) = cluster.client.indices.get_alias(name=indices.alias)
+    assert generation != indices.generation(1)
