@@ -13,7 +13,9 @@ an hour before. An ERP that is down at that moment is left out of that hour, for
 must be there again at the end of the next hour in which it is up, however short it has been up.
 
 The schedule is calibrated so that the legacy way comes out as it did, near 71 %. What has the largest part in that: ERPs that do not
-answer for some seconds (a run of 20 minutes meets one in five times), and a person who starts nothing in one hour of eight.
+answer for some seconds (one run of 20 minutes in seven meets that), and a person who starts nothing in one hour of seven. What ours lacks
+are hours in which an ERP came back from an outage just before their end: it is asked again after 15 minutes at most, which is too late
+then. With other seeds (1, 2, 71) ours was 99.95 to 100 %, and with more than twice as many outages 99.89 to 99.95 %.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from indexer.schedule import go_on
 from indexer.sources.base import SourceDown
 from indexer.sources.retries import Tries
 
-SEED = 71
+SEED = 3
 WEEKS = 26
 HOUR, DAY, WEEK = 3600.0, 86400.0, 604800.0
 END = WEEKS * WEEK
@@ -54,7 +56,7 @@ _SLOW = (6 * DAY, 900.0, 0.7)
 _SLOWER = 1.6
 _INDEX_RESTARTS = (7 * DAY, 40.0, 0.3)
 _REBOOTS = (28 * DAY, 180.0, 0.4)
-_FORGOTTEN = 0.125
+_FORGOTTEN = 0.14
 _EPOCH = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 
 

@@ -274,6 +274,12 @@ def _index_faults(chance: Random, _: Process) -> list[Trap]:
         Trap("cursor not moved: 503", "cursor moved", chance.randint(1, 10), refused(503)),
         Trap("cursor not read: reset", "cursor read", chance.randint(1, 8), reset),
         Trap("reject kept, answer lost", "reject kept", 1, lost),
+        Trap("reject not kept: 429", "reject kept", 1, refused(429)),
+        Trap("reject forgotten, answer lost", "reject forgotten", 1, lost),
+        Trap("rejects not read: 503", "rejected read", chance.randint(1, 3), refused(503)),
+        Trap("index not prepared: 503", "prepare", chance.randint(1, 6), refused(503)),
+        Trap("index not prepared: reset", "prepare", chance.randint(1, 6), reset),
+        Trap("refresh refused with 429", "refresh", chance.randint(1, 2), refused(429)),
     ]
     picked = [Trap(kind, "bulk", chance.randint(1, 4), action) for kind, action in chance.sample(bulk, 2)]
     return picked + chance.sample(others, chance.randint(0, 2))
