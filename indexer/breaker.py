@@ -108,12 +108,14 @@ class Breaker:
     def restore(self, kept: BreakerState) -> None:
         """Goes on from where another run was. Its wait is never longer than its cool-down, whatever a clock did meanwhile."""
         with self._changed:
+            if (kept.state, kept.failures) != (self._state, self._failures):
+                # Another run's story, of which it kept no more.
+                self._since, self._last = None, ""
             # A probe whose verdict nobody kept is made again.
             self._state = "closed" if kept.state == "closed" else "open"
             self._failures = kept.failures
             left = (kept.retry_at - self._now()).total_seconds() if kept.retry_at else 0.0
             self._retry = self._clock() + min(left, _cool_down(kept.failures))
-            self._since, self._last = None, ""
             self._turn += 1
             self._changed.notify_all()
 

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +23,20 @@ from opensearchpy.exceptions import OpenSearchException
 from rich.console import Console
 
 from indexer import rejected as rejecting
+from indexer.copying import NotWritten
 from indexer.cursors import Cursor, Cursors
 from indexer.divergences import Divergence, divergences
 from indexer.leases import Terms, holder, host
 from indexer.metrics import Metrics
+from indexer.overview import Watch
 from indexer.patience import Patience
 from indexer.pull import Order, Outcome, Stores, ended, pull, sync
 from indexer.readers import Readers
+from indexer.reindex import NotPromoted, Promotion, Reindexing
 from indexer.rejected import RejectedLeaflets
 from indexer.schedule import go_on
 from indexer.settings import Settings
+from indexer.slack import Alerts
 from indexer.sources.base import Source, SourceError
 from indexer.sources.config import Misconfigured, configured
 from indexer.write import Batch, Writer
@@ -41,13 +45,16 @@ from opensearch import logs
 from opensearch.client import IndexDown, connect, unreachable
 from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
+from opensearch.history import History
 from opensearch.joined import joined, sentence
 from opensearch.names import names
+from opensearch.operations import Busy, Lost
 from opensearch.settings import WrongSettings, read
 from opensearch.synonyms import FILE as SYNONYMS_FILE
 from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
 
 DONE, FAILED, MISCONFIGURED, REFUSED = 0, 1, 2, 3
+LOOK_PATIENCE = 3.0  # Seconds for a request of metrics and alerts; it takes some milliseconds. Prometheus waits for 10 in all.
 
 app = typer.Typer(
     help="Pulls the leaflets of all ERPs into OpenSearch. Exit status: 0 done; 1 something failed, the rest was done; "
@@ -92,6 +99,29 @@ class Indexer:
             self.settings.tombstones_kept,
         )
 
+    @property
+    def watch(self) -> Watch:
+        """What metrics and alerts look at, by a client of its own: whoever asks for metrics does not wait as long as a pull does."""
+        settings = self.settings
+        ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
+        paces = {source.name: source.every or settings.sync_every for source in self.sources}
+        return Watch(connect(settings.opensearch_url, ca_cert=ca_cert, timeout=LOOK_PATIENCE), self.indices, paces)
+
+    def alerts(self, watch: Watch) -> Alerts:
+        """What tells Slack of incidents."""
+        return Alerts(watch, self.settings.slack_webhook_url, self.settings.bulario_home)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tells Slack and METRICS_FILE of what the block did, also where it failed."""
+        watch = self.watch
+        with self.alerts(watch).watching():
+            try:
+                yield
+            finally:
+                if self.settings.metrics_file:
+                    Metrics(watch.look).write(self.settings.metrics_file)
+
     def only(self, names: Sequence[str] | None) -> tuple[Source, ...]:
         """The sources of these names; all where none is given."""
         known = [source.name for source in self.sources]
@@ -115,21 +145,28 @@ def sync_(
             # The lines below say it all to a person.
             logs.configure(indexer.settings.log_format, "ERROR")
         sources = indexer.only(source)
-        prepare(indexer.client, indexer.indices, indexer.synonyms)
-        console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        # Standard error is the log's where programs read it.
+        quiet = as_json and indexer.settings.log_format == "json"
+        console = Console(stderr=as_json, highlight=False, soft_wrap=True, quiet=quiet)
         began, worked = datetime.now(UTC), time.process_time()
         order = Order(full=full, confirmed=confirmed, probing=True)
-        with console.status("pulling " + ", ".join(s.name for s in sources)):
+        with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
+            prepare(indexer.client, indexer.indices, indexer.synonyms)
             outcomes = sync(sources, indexer.stores, readers, order, done=lambda outcome: console.print(_line(outcome)))
+            # History is bounded by what is kept, not by the minute: where OpenSearch is away by now, the next sync does it.
+            with suppress(OpenSearchException):
+                History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
+            # Before it is told of: what is counted is what is found. Where OpenSearch is away by now, the outcomes say so.
+            with suppress(OpenSearchException):
+                indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
         seconds = (datetime.now(UTC) - began).total_seconds()
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:
             console.print(_summary(outcomes, seconds, time.process_time() - worked))
         if any(outcome.outcome == "stopped" for outcome in outcomes):
-            sys.stderr.write("indexer: told to end before all was pulled; what was settled stands, the next sync reads the rest\n")
+            logs.complain("indexer", "told to end before all was pulled; what was settled stands, the next sync reads the rest")
             _leave(FAILED)
-        indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
     sys.exit(_status_of(outcomes))
 
 
@@ -144,18 +181,23 @@ def run(source: Only = None) -> None:
     """Pull every source now and then each at its pace (SYNC_EVERY), and serve metrics, until told to stop."""
     stopped = _told_to_end()
     with _indexer(stopped, patience=120) as indexer, Readers() as readers:
-        metrics, preparing, stores = Metrics(), Lock(), indexer.stores
-        metrics.serve(indexer.settings.indexer_metrics_port)
+        preparing, stores, watch = Lock(), indexer.stores, indexer.watch
+        alerts = indexer.alerts(watch)
+        Metrics(watch.look).serve(indexer.settings.indexer_metrics_port)
+        alerts.start()
 
         def pulled(one: Source) -> bool:
             try:
                 with preparing:
                     prepare(indexer.client, indexer.indices, indexer.synonyms)
             except OpenSearchException:
-                sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; {one.name} is tried again soon\n")
+                logs.complain("indexer", f"{unreachable(indexer.settings.opensearch_url)}; {one.name} is tried again soon")
                 return False
             outcome = pull(one, stores, readers)
-            _hear(outcome, metrics)
+            typer.echo(_line(outcome))
+            with suppress(OpenSearchException):
+                History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
+            alerts.wake()
             return outcome.outcome in {"done", "held", "refused"}
 
         def pulling(one: Source) -> None:
@@ -188,6 +230,64 @@ def _leave(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+@app.command("reindex")
+def reindex_(
+    from_sources: Annotated[bool, typer.Option("--from-sources", help="Pull every source whole, not from stored originals.")] = False,  # noqa: FBT002
+) -> None:
+    """Make the index anew beside itself, prove it and put it in its place, while syncs and searches go on."""
+    if from_sources:
+        with _indexer() as indexer, Readers() as readers, _operating() as told:
+            generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told)
+            promotion = generations.reindex(indexer.sources)
+    else:
+        with _reaching() as reached, Readers() as readers, _operating() as told:
+            promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).reindex()
+    typer.echo(_promoted(promotion))
+
+
+@app.command("rollback")
+def rollback_() -> None:
+    """Go back to the generation before the last reindex, with what changed since; again, and it goes forth."""
+    with _reaching() as reached, Readers() as readers, _operating() as told:
+        promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).rollback()
+    typer.echo(_promoted(promotion))
+
+
+def _promoted(promotion: Promotion) -> str:
+    left_out = promotion.left_out
+    told = f"; {len(left_out)} only `indexer rejected list` holds: {', '.join(left_out[:5])}" if left_out else ""
+    return (
+        f"{promotion.generation} is searched now, {promotion.leaflets} leaflets{told}. It took {promotion.seconds:.1f} s; writers waited "
+        f"{promotion.blocked_seconds:.2f} s, searches never. {promotion.kept} is kept: `indexer rollback` goes back to it"
+    )
+
+
+@contextmanager
+def _operating() -> Iterator[Callable[[str], None]]:
+    """Shows what an operation does, and turns its end without a promotion into a sentence. SIGTERM is heard as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        with console.status("beginning") as line:
+            yield line.update
+    except (NotPromoted, Busy) as error:
+        logs.complain("indexer", f"refused: {error}")
+        sys.exit(REFUSED)
+    except (Lost, NotWritten) as error:
+        logs.complain("indexer", str(error))
+        sys.exit(FAILED)
+    except IndexDown:
+        raise
+    except OpenSearchException as error:
+        # Not the exception itself: its text may quote leaflets.
+        logs.complain("indexer", f"OpenSearch failed ({type(error).__name__}); the index stands. Run it again once OpenSearch is well")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        logs.complain("indexer", "stopped; what was half made is cleared, the index stands")
+        sys.stderr.flush()
+        os._exit(FAILED)  # not sys.exit: a thread that waits for an ERP would be waited for
 
 
 @app.command()
@@ -397,7 +497,7 @@ def _reaching() -> Iterator[_Reached]:
     except (Misconfigured, SynonymsRejected, OldIndex) as error:
         _misconfigured(str(error))
     except IndexDown:
-        sys.stderr.write(f"indexer: {unreachable(settings.opensearch_url)}\n")
+        logs.complain("indexer", unreachable(settings.opensearch_url))
         sys.exit(FAILED)
 
 
@@ -412,13 +512,8 @@ def _indexer(stopped: Event | None = None, patience: float = 60) -> Iterator[Ind
 
 
 def _misconfigured(message: str) -> NoReturn:
-    sys.stderr.write(f"indexer: {message}\n")
+    logs.complain("indexer", message)
     sys.exit(MISCONFIGURED)
-
-
-def _hear(outcome: Outcome, metrics: Metrics) -> None:
-    metrics.tell(outcome)
-    typer.echo(_line(outcome))
 
 
 def _line(outcome: Outcome) -> str:

@@ -26,6 +26,7 @@ from indexer.patience import Patience, busy, passing
 from leaflets import Audience, Leaflet, Withdrawal
 from opensearch.documents import document, tombstone
 from opensearch.generations import Indices
+from opensearch.history import History, NotKept
 
 # 100 documents already give 90 % of the bulk rate and 500 all of it (2 cores, 5 KB leaflets); real ones are larger, so bytes decide.
 MOST_DOCUMENTS = 500
@@ -118,6 +119,7 @@ class _Action:
     wish: _Wish
     gain: Receipt
     lines: bytes
+    supersedes: bool
 
 
 def unfenced() -> None:
@@ -162,6 +164,8 @@ class _Settling:
         try:
             for part in _parts(self._undecided()):
                 self._bulk(part)
+        except NotKept:
+            pass  # The history index was too busy: all that waits is tried again.
         except OpenSearchException as error:
             if not busy(error):
                 raise
@@ -200,6 +204,8 @@ class _Settling:
 
     def _bulk(self, actions: Sequence[_Action]) -> None:
         """One bulk request, and each document's own outcome. What was too busy, or was written by somebody else meanwhile, waits on."""
+        # Kept first: what is written over without it is told by nobody any more.
+        History(self._writer.client, self._writer.indices).keep(action.wish.id for action in actions if action.supersedes)
         self._writer.fence()
         try:
             answer = self._writer.client.bulk(
@@ -276,7 +282,7 @@ def _action(wish: _Wish, there: _Stored | None, gain: Receipt, now: datetime) ->
     number = there.number + 1 if there else max(wish.version, 1)
     head = {"index": {"_id": wish.id, "version": number, "version_type": "external"}}
     lines = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in (head, body))
-    return _Action(wish, gain, lines)
+    return _Action(wish, gain, lines, supersedes=there is not None and not there.withdrawn)
 
 
 def _parts(actions: Iterable[_Action]) -> Iterator[list[_Action]]:

@@ -72,7 +72,7 @@ def serve(place: Path, port: int, heap: str, jars: tuple[Path, ...], cluster: Se
     (place / "config" / "log4j2.properties").write_text(LOGGING)
     runner = jpype.JClass("org.codelibs.opensearch.runner.OpenSearchRunner")()
     runner.setMaxHttpPort(-1)  # Else it looks for a port of its own choice, up to 9299.
-    runner.onBuild(_settings(port, cluster))
+    runner.onBuild(_settings(port, place / "snapshots", cluster))
     paths = ["-confPath", str(place / "config"), "-dataPath", str(place / "data"), "-logsPath", str(log.parent)]
     try:
         runner.build(["-basePath", str(place), *paths, "-numOfNode", "1", "-clusterName", "bulario", "-useLogger"])
@@ -129,7 +129,7 @@ def _java_version(home: Path) -> int | None:
     return int(version[1]) if version else None
 
 
-def _settings(port: int, cluster: Sequence[Peer]) -> object:
+def _settings(port: int, snapshots: Path, cluster: Sequence[Peer]) -> object:
     """What the runner asks for the node's settings."""
 
     @jpype.JImplements("org.codelibs.opensearch.runner.OpenSearchRunner$Builder")
@@ -139,6 +139,7 @@ def _settings(port: int, cluster: Sequence[Peer]) -> object:
             for name, value in SETTINGS.items():
                 settings.put(name, value)
             settings.put("http.port", str(port))
+            settings.put("path.repo", str(snapshots))  # Where snapshots may be written: docs/operations.md, Backups.
             if cluster:
                 settings.put("node.name", cluster[0].name)
                 settings.put("transport.port", str(cluster[0].port))

@@ -3,7 +3,7 @@
     python -m opensearch.node                        in the foreground, until Ctrl-C or SIGTERM
     with node(home, port) as server: server.url      as a child, given once it answers
 
-All it keeps is below HOME/opensearch: data, logs, and config/opensearch.yml, the place for settings of one's own.
+All it keeps is below HOME/opensearch: data, logs, snapshots, and config/opensearch.yml, the place for settings of one's own.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from opensearchpy.exceptions import TransportError
 
 from leaflets import Audience, Facts, Passage, Section
 from opensearch.generations import Indices
+from opensearch.history import History, version
 from opensearch.synonyms import Synonyms
 from searchapi import compare, passages, query, ranking
+from searchapi.changes import Changed, changes
 from searchapi.compare import Compared
 from searchapi.lookalikes import Lookalike
 from searchapi.nothing import Instead, Smaller, keeps_the_drug, must_stand, rarity, smaller
@@ -130,6 +132,15 @@ class Comparison:
     sections: tuple[Compared, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A leaflet's edits, newest first; `known_since` is when the oldest version that is known was of."""
+
+    hit: Hit
+    known_since: str
+    changes: tuple[Changed, ...]
+
+
 class NoLeaflet(Exception):
     """There is no leaflet of this id, or it was withdrawn; the text says which."""
 
@@ -241,6 +252,23 @@ class Answers:
         return Comparison(
             _side(mine), _side(theirs), compare.facts(_facts(mine), _facts(theirs)), compare.sections(_passages(mine), _passages(theirs))
         )
+
+    def changes(self, leaflet_id: str) -> Changes:
+        """What changed between a leaflet's versions; raises NoLeaflet. What was withdrawn is shown to nobody, nor what it told before."""
+        hits = self._ask(query.whole((leaflet_id,)))["hits"]["hits"]
+        if not hits:
+            raise NoLeaflet("there is no leaflet of this id: it may have been withdrawn; search for its name")
+        standing, superseded = version(hits[0]["_source"], hits[0]["_version"]), self._history.of(leaflet_id)
+        known = [one for one in superseded if one.number < standing.number]
+        return Changes(_hit(hits[0]), known[-1].updated_at if known else standing.updated_at, changes(standing, known))
+
+    def changed(self, leaflet_id: str) -> bool:
+        """Whether anything is known of what a leaflet told before."""
+        return self._history.changed(leaflet_id)
+
+    @property
+    def _history(self) -> History:
+        return History(self.client, self.indices, self.deadline)
 
     def _usage(self, words: tuple[str, ...]) -> Usage:
         """How leaflets use words: broken names stand in next to none of them, names of other drugs among the interactions."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from leaflets import Section
-from searchapi.answers import Answer, Comparison, Facet, Highlight, Hit, Side, WholeLeaflet
+from leaflets import Facts, Section
+from searchapi.answers import Answer, Changes, Comparison, Facet, Highlight, Hit, Side, WholeLeaflet
+from searchapi.changes import Changed
 from searchapi.compare import Telling
 from searchapi.query import Filters, Window
 from searchapi.state import Freshness, Snapshot, SourceFreshness
@@ -84,6 +85,39 @@ def comparison(found: Comparison) -> Json:
             {"section": str(s.section), "differs": s.differs, "a": _telling(s.section, s.a), "b": _telling(s.section, s.b)}
             for s in found.sections
         ],
+    }
+
+
+def changes(found: Changes) -> Json:
+    """What changed between a leaflet's versions."""
+    return _product(found.hit) | {"known_since": found.known_since, "changes": [_changed(one) for one in found.changes]}
+
+
+def _changed(one: Changed) -> Json:
+    before, after = _facts(one.before.facts), _facts(one.after.facts)
+    return {
+        "updated_at": one.after.updated_at,
+        "before_updated_at": one.before.updated_at,
+        "facts": [{"fact": name, "before": before[name], "after": after[name]} for name in one.facts],
+        "sections": [
+            {
+                "section": str(s.section),
+                "title": (s.b and s.b.title) or (s.a and s.a.title) or _TITLES[s.section],
+                "before": s.a.html if s.a else None,
+                "after": s.b.html if s.b else None,
+            }
+            for s in one.sections
+        ],
+    }
+
+
+def _facts(told: Facts) -> dict[str, str]:
+    return {
+        "name": told.name,
+        "active_ingredients": " + ".join(told.active_ingredients),
+        "laboratory": told.laboratory,
+        "registration": registration(told.registration),
+        "eans": ", ".join(told.eans),
     }
 
 

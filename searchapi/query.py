@@ -105,6 +105,7 @@ def whole(ids: tuple[str, ...]) -> Clause:
     """The body that fetches some whole leaflets."""
     return {
         "size": len(ids),
+        "version": True,
         "query": {"bool": {"filter": [{"ids": {"values": list(ids)}}, _standing()]}},
         "_source": [*_SHOWN, "eans", "doses", "sections"],
     }

@@ -71,6 +71,11 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         params.known(request.args, ("q",))
         return _json(_leaflet(desk, leaflet_id, request.args))
 
+    @routes.get("/v1/leaflets/<path:leaflet_id>/changes")
+    def changes(leaflet_id: str) -> Response:
+        params.known(request.args, ())
+        return _json(_changes(desk, leaflet_id))
+
     @routes.get("/v1/compare")
     def compare() -> Response:
         return _json(_comparison(desk, params.pair(request.args)))
@@ -135,7 +140,14 @@ def page(desk: Desk) -> Blueprint:
     @routes.get("/leaflets/<path:leaflet_id>")
     def leaflet(leaflet_id: str) -> str:
         found = _leaflet(desk, leaflet_id, request.args)
-        return render_template("leaflet.html", leaflet=found, q=params.tidy(request.args.get("q", "")), section_names=present.SECTION_NAMES)
+        q = params.tidy(request.args.get("q", ""))
+        names, changed = present.SECTION_NAMES, desk.answers.changed(leaflet_id)
+        return render_template("leaflet.html", leaflet=found, q=q, section_names=names, changed=changed)
+
+    @routes.get("/leaflets/<path:leaflet_id>/changes")
+    def changes(leaflet_id: str) -> str:
+        told, q = _changes(desk, leaflet_id), params.tidy(request.args.get("q", ""))
+        return render_template("changes.html", leaflet=told, q=q, section_names=present.SECTION_NAMES)
 
     @routes.get("/compare")
     def compare() -> str:
@@ -212,6 +224,13 @@ def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
     if found is None:
         abort(HTTPStatus.NOT_FOUND, description="there is no leaflet of this id: it may have been withdrawn; search for its name")
     return present.leaflet(found)
+
+
+def _changes(desk: Desk, leaflet_id: str) -> Json:
+    try:
+        return present.changes(desk.answers.changes(leaflet_id))
+    except NoLeaflet as error:
+        abort(HTTPStatus.NOT_FOUND, description=str(error))
 
 
 def _comparison(desk: Desk, pair: Pair) -> Json:

@@ -38,6 +38,11 @@ _AUDIENCES = (
     (Audience.PROFESSIONAL, re.compile(r"\b(?:bula (?:do |de |para )?(?:o )?profissional|profissiona(?:l|is) de saude|vps)\b")),
     (Audience.PATIENT, re.compile(r"\b(?:bula (?:do |de |para )?(?:o )?paciente|vp)\b")),
 )
+# Behind these words stands what somebody takes anyhow, not what is asked about.
+_TAKES_ALREADY = re.compile(
+    r"\b(?:quem|que|paciente|cliente|pessoa|ela?|mae|pai|filh[oa]|esposa|marido|vo|avo|ja)(?: ja| esta| ta| faz| vem| so)*"
+    r" (?:toma|tomando|usa|usando|uso|em uso|fazendo uso)(?: continuo| sempre)?(?: d?[eoa])?$"
+)
 # Ways to write one abbreviated name that are tried at most.
 _MOST_WAYS = 24
 
@@ -292,7 +297,7 @@ def _drug(line: Sequence[Token], mentions: tuple[_Mention, ...], names: Vocabula
         strong += tuple(m for m in mentions if strong and m not in strong)
     if not strong:
         return None
-    drug = _narrowest(strong, names)
+    drug = _narrowest(_asked_first(line, strong), names)
     substances = tuple(dict.fromkeys(s for m in strong for s in _made_of(m.drug)))
     together = len(substances) > len(_made_of(drug)) and all(_made_of(m.drug) for m in strong)
     # "Losartana + clortalidona" of a box is that combination and nothing else, whether the index holds it or not.
@@ -302,6 +307,17 @@ def _drug(line: Sequence[Token], mentions: tuple[_Mention, ...], names: Vocabula
     if unknown and _is_one_product(line, (), names):
         return Drug(f"{drug.name} + {unknown}", drug.by, substances=(*_made_of(drug), (unknown,)))
     return drug
+
+
+def _asked_first(line: Sequence[Token], mentions: tuple[_Mention, ...]) -> tuple[_Mention, ...]:
+    """The mentions, those that only say what somebody takes already behind the others: "quem toma varfarina pode usar ibuprofeno"."""
+    taken: list[_Mention] = []
+    for mention in mentions:
+        before = " ".join(t.word for t in line[: mention.first])
+        with_the_last = bool(taken) and all(t.kind is Kind.JOINT for t in line[taken[-1].end : mention.first])
+        if _TAKES_ALREADY.search(before) or with_the_last:
+            taken.append(mention)
+    return tuple(sorted(mentions, key=taken.__contains__))
 
 
 def _made_of(drug: Drug) -> tuple[Substance, ...]:

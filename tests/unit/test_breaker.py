@@ -256,6 +256,20 @@ def test_it_goes_on_in_another_run_where_it_was() -> None:
     assert third.call(lambda: "answer") == "answer"
 
 
+def test_what_it_saw_itself_is_not_forgotten_when_it_is_told_its_own_state() -> None:
+    """As in `indexer run`, which keeps the state after each pull and restores it before the next; another run's it cannot know."""
+    breaker = breaker_of(Clock())
+    fail(breaker)
+    breaker.restore(breaker.state())
+    with pytest.raises(BreakerOpen, match=r"since 2026-11-02 12:00:00 UTC.*; the last: erp answered 503"):
+        breaker.call(unmade)
+    breaker.restore(BreakerState("open", FAILURES + 3, NOON + timedelta(seconds=30)))
+    with pytest.raises(BreakerOpen) as told:
+        breaker.call(unmade)
+    assert told.value.since is None
+    assert "the last" not in str(told.value)
+
+
 @pytest.mark.parametrize(("failures", "longest"), [(FAILURES, 30), (FAILURES + 2, 120), (1000, 900)])
 def test_a_clock_that_stepped_back_locks_no_source_out(failures: int, longest: float) -> None:
     """The end that was kept may lie a year ahead: nobody waits longer than the cool-down."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from indexer.breaker import FAILURES, Breaker, BreakerOpen
+from indexer.breaker import FAILURES, Breaker, BreakerState
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
 from indexer.sources.retries import Busy, Garbled, Tries
 
@@ -99,16 +101,24 @@ def test_an_erp_that_is_down_is_asked_ever_less() -> None:
 
 
 def test_a_probe_is_not_repeated() -> None:
-    """One request finds out whether the ERP is back."""
+    """One request finds out whether the ERP is back, though there is a budget for more."""
     breaker = Breaker("erp", 1)
-    tries = tries_of([], breaker)
-    for _ in range(FAILURES):
-        with pytest.raises(SourceDown):
-            tries(Erp(*[SourceDown("503")] * 3))
-    with pytest.raises(BreakerOpen):
-        tries(Erp())
-    breaker.probe_now()
+    breaker.restore(BreakerState("open", FAILURES))
     probe = Erp(SourceDown("503"))
     with pytest.raises(SourceDown, match="503"):
-        tries(probe)
+        tries_of([], breaker)(probe)
     assert probe.asked == 1
+
+
+def test_nothing_is_repeated_once_the_breaker_has_opened() -> None:
+    """Not even what was under way when it did."""
+    breaker = Breaker("erp", 1)
+
+    def last() -> str:
+        breaker.restore(BreakerState("open", FAILURES, datetime.now(UTC) + timedelta(seconds=30)))
+        return erp()
+
+    erp = Erp(SourceDown("503"))
+    with pytest.raises(SourceDown, match="503"):
+        tries_of([], breaker)(last)
+    assert erp.asked == 1

@@ -98,6 +98,25 @@ def test_two_drugs_that_no_product_joins_are_a_question_of_interaction() -> None
     assert "varfarina" in meant.rest
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("quem toma varfarina pode usar ibuprofeno", "ibuprofeno"),
+        ("quem usa azitromicina qual o limite de clonazepam", "clonazepam"),
+        ("paciente em uso de varfarina e losartana pode tomar ibuprofeno?", "ibuprofeno"),
+        ("minha mãe já toma losartana, pode dipirona?", "dipirona"),
+        ("posso dar ibuprofeno pra quem toma varfarina", "ibuprofeno"),
+        ("quem toma varfarina pode comer couve", "varfarina"),
+        ("quem toma varfarina com ibuprofeno corre risco", "varfarina"),
+    ],
+)
+def test_what_somebody_takes_already_is_not_the_drug_asked_about(text: str, name: str) -> None:
+    """Unless it is all that is named: the dose, the limit, the leave to use it is asked of the other."""
+    drug = meaning(text, "couve", "risco", "limite", "mae").drug
+    assert drug is not None
+    assert drug.name == name
+
+
 def test_a_number_that_we_do_not_hold_is_still_the_drug_asked_for() -> None:
     """Falling through to a search for words would show other drugs under its number."""
     drug = meaning("1.9999.9999 posologia").drug
