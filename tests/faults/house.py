@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -47,6 +48,9 @@ class Pulled:
     written: int
     withdrawn: int
     error: str
+
+
+_BROKEN = re.compile("Traceback|uncaught exception")
 
 
 class House:
@@ -178,7 +182,7 @@ class House:
         # A killed one's readers may complain that it has gone.
         if status is None:
             self.complaints.append(f"`indexer {' '.join(arguments)}` did not end within {PATIENCE:.0f} s: {end_of(process.said)}")
-        elif status not in expected or ("Traceback" in process.said and not process.killed):
+        elif status not in expected or (_BROKEN.search(process.said) and not process.killed):
             self.complaints.append(f"`indexer {' '.join(arguments)}` broke, exit status {status}: {end_of(process.said)}")
 
     def _environ(self, url: str, clock: int = 0) -> dict[str, str]:

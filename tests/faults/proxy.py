@@ -29,6 +29,7 @@ _STEPS = (
     ("reject kept", r"(PUT|POST) /[\w-]+-rejected/_(doc|create)"),
     ("reject forgotten", r"DELETE /[\w-]+-rejected/_doc"),
     ("mget", r"(GET|POST) /.*_mget"),
+    ("history kept", r"(PUT|POST) /[\w-]+-history/_bulk"),
     ("bulk", r"(PUT|POST) /.*_bulk"),
     ("alias swapped", r"POST /_aliases"),
     ("write block", r"PUT /[\w-]+/_(block|settings)"),
@@ -90,8 +91,9 @@ def refused_items(status: int, every: int = 2) -> Action:
             if answer.status != 200:
                 return answer
             told = json.loads(answer.body)["items"]
-        refusal = {"index": {"status": status, "error": {"type": "rejected_execution_exception", "reason": "injected"}}}
-        items = [told.pop(0) if number % every else refusal for number in range(len(pairs))]
+        refusal = {"status": status, "error": {"type": "rejected_execution_exception", "reason": "injected"}}
+        asked = [next(iter(json.loads(line))) for line in lines[::2]]
+        items = [told.pop(0) if number % every else {action: refusal} for number, action in enumerate(asked)]
         return Reply(200, json.dumps({"took": 1, "errors": True, "items": items}).encode())
 
     return act

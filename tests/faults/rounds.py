@@ -26,6 +26,7 @@ BOUNDARIES = (
     ("bulk", 1),
     ("bulk", 2),
     ("rejected read", 1),
+    ("history kept", 1),
     ("reject kept", 1),
     ("cursor moved", 6),
     ("cursor moved", 8),
@@ -279,6 +280,8 @@ def _index_faults(chance: Random, _: Process) -> list[Trap]:
         Trap("rejects not read: 503", "rejected read", chance.randint(1, 3), refused(503)),
         Trap("index not prepared: 503", "prepare", chance.randint(1, 6), refused(503)),
         Trap("index not prepared: reset", "prepare", chance.randint(1, 6), reset),
+        Trap("history not kept: 503", "history kept", chance.randint(1, 3), refused(503)),
+        Trap("history items refused with 429", "history kept", chance.randint(1, 3), refused_items(429)),
         Trap("refresh refused with 429", "refresh", chance.randint(1, 2), refused(429)),
     ]
     picked = [Trap(kind, "bulk", chance.randint(1, 4), action) for kind, action in chance.sample(bulk, 2)]
