@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint types bench relevance lock clean
+.PHONY: help demo up test check lint types bench relevance faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,6 +32,11 @@ bench: .venv/.all ## the benchmarks; each prints its figure, its limit or peer, 
 
 relevance: .venv/.all ## the judged questions: a table by kind, ours beside a plain index
 	$(BIN)/pytest -q tests/search/test_relevance.py
+
+faults: .venv/.all ## the long fault campaign (FAULTS=3000, SEED=7 repeats one), and a cluster whose elected node is killed
+	$(BIN)/pytest -q -s tests/faults/test_cluster.py
+	$(BIN)/python -m tests.faults.campaign --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
+FAULTS ?= 3000
 
 lock: ## lock files anew from pyproject.toml: versions and hashes, no addresses
 	uv pip compile -q pyproject.toml $(LOCK) -o lock/runtime.txt

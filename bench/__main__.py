@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import lookalikes, names, sync
+from bench import availability, lookalikes, names, sync
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"sync": sync.main, "names": names.main, "lookalikes": lookalikes.main}
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "sync": sync.main,
+    "availability": availability.main,
+    "names": names.main,
+    "lookalikes": lookalikes.main,
+}
 
 
 def main() -> None:

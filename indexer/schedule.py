@@ -14,16 +14,22 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
 _SPREAD = 0.1
 
 
-def go_on(pace: timedelta, pull: Callable[[], bool], stopped: Event, chance: Callable[[], float] = random.random) -> None:
+def go_on(
+    pace: timedelta,
+    pull: Callable[[], bool],
+    stopped: Event,
+    chance: Callable[[], float] = random.random,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
     """Pulls now and then again and again, until `stopped`. `pull` says whether it went well.
 
     The next pull is due a pace after the last one was due, or up to a tenth earlier, never later: hourly stays hourly, and a pull that
     takes longer than its pace is followed by the next at once. One that failed is tried again sooner.
     """
-    due, failures = time.monotonic(), 0
+    due, failures = clock(), 0
     while not stopped.is_set():
         failures = 0 if pull() else failures + 1
-        now = time.monotonic()
+        now = clock()
         due = max(due + pause(pace, 0, chance), now) if not failures else now + pause(pace, failures, chance)
         stopped.wait(due - now)
 

@@ -35,8 +35,8 @@ def _positive(span: timedelta) -> timedelta:
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 # How often something is done: never without a pause.
 Pace = Annotated[Duration, AfterValidator(_positive)]
-# Checked as a URL, kept as it was written.
-HttpUrl = Annotated[str, AfterValidator(lambda value: str(AnyHttpUrl(value)).rstrip("/"))]
+# Checked as URLs, kept as they were written; several nodes of one cluster have commas between them.
+HttpUrls = Annotated[str, AfterValidator(lambda value: ",".join(str(AnyHttpUrl(one.strip())).rstrip("/") for one in value.split(",")))]
 
 
 class WrongSettings(Exception):
@@ -48,7 +48,11 @@ class CommonSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    opensearch_url: HttpUrl = Field("http://127.0.0.1:9230", description="where OpenSearch answers", examples=["https://search:9200"])
+    opensearch_url: HttpUrls = Field(
+        "http://127.0.0.1:9230",
+        description="where OpenSearch answers; several nodes of one cluster have commas between them",
+        examples=["https://search-1:9200,https://search-2:9200"],
+    )
     opensearch_ca_cert: FilePath | None = Field(None, description="CA certificate of OpenSearch", examples=["/etc/ssl/search-ca.pem"])
     sync_every: Pace = Field(timedelta(hours=1), description="how often each source is pulled", examples=["30m"])
     gaps_kept: Pace = Field(timedelta(days=30), description="how long words that were searched for in vain are kept", examples=["14d"])
