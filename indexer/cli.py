@@ -122,6 +122,10 @@ class Indexer:
                 if self.settings.metrics_file:
                     Metrics(watch.look).write(self.settings.metrics_file)
 
+    def prepare(self) -> None:
+        """Makes whatever index is missing, and clears what a dead reindex left; raises as generations.prepare."""
+        prepare(self.client, self.indices, self.synonyms, lease=self.settings.lease.total_seconds())
+
     def only(self, names: Sequence[str] | None) -> tuple[Source, ...]:
         """The sources of these names; all where none is given."""
         known = [source.name for source in self.sources]
@@ -151,7 +155,7 @@ def sync_(
         began, worked = datetime.now(UTC), time.process_time()
         order = Order(full=full, confirmed=confirmed, probing=True)
         with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
-            prepare(indexer.client, indexer.indices, indexer.synonyms)
+            indexer.prepare()
             outcomes = sync(sources, indexer.stores, readers, order, done=lambda outcome: console.print(_line(outcome)))
             # History is bounded by what is kept, not by the minute: where OpenSearch is away by now, the next sync does it.
             with suppress(OpenSearchException):
@@ -189,7 +193,7 @@ def run(source: Only = None) -> None:
         def pulled(one: Source) -> bool:
             try:
                 with preparing:
-                    prepare(indexer.client, indexer.indices, indexer.synonyms)
+                    indexer.prepare()
             except OpenSearchException:
                 logs.complain("indexer", f"{unreachable(indexer.settings.opensearch_url)}; {one.name} is tried again soon")
                 return False
@@ -239,11 +243,12 @@ def reindex_(
     """Make the index anew beside itself, prove it and put it in its place, while syncs and searches go on."""
     if from_sources:
         with _indexer() as indexer, Readers() as readers, _operating() as told:
-            generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told)
+            lease = indexer.settings.lease.total_seconds()
+            generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told, lease)
             promotion = generations.reindex(indexer.sources)
     else:
         with _reaching() as reached, Readers() as readers, _operating() as told:
-            promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).reindex()
+            promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).reindex()
     typer.echo(_promoted(promotion))
 
 
@@ -251,7 +256,7 @@ def reindex_(
 def rollback_() -> None:
     """Go back to the generation before the last reindex, with what changed since; again, and it goes forth."""
     with _reaching() as reached, Readers() as readers, _operating() as told:
-        promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told).rollback()
+        promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).rollback()
     typer.echo(_promoted(promotion))
 
 

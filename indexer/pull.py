@@ -199,6 +199,22 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """Which version of which record an ERP told."""
+
+    source_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What a second listing told: the names, and the leaflets that it set back as the first one did."""
+
+    listing: Listing
+    leaflets: tuple[Leaflet, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Ending:
     """How a pull ended, and what a person is told of it."""
 
@@ -223,6 +239,8 @@ class _Pull:
         self.pages = 0
         self.asking_seconds = 0.0
         self.listing = Listing()
+        # What was found older than the index holds it, by its id.
+        self.older: dict[str, _Told] = {}
         self.known_rejects: dict[str, str] | None = None
 
     def outcome(self) -> Outcome:
@@ -254,7 +272,7 @@ class _Pull:
         self._settle_pages(whole=whole)
         if self.counts.later:
             return _Ending("waiting", f"{self.counts.later} leaflets wait: OpenSearch was too busy; the cursor stays")
-        ending = self._withdraw_missing(whole=whole) if self.listing.complete else _Ending()
+        ending = self._settle_listing(whole=whole) if self.listing.complete else _Ending()
         if ending.outcome == "done":
             self.cursor = replace(self.cursor, synced_at=self.began)
         return ending
@@ -312,27 +330,35 @@ class _Pull:
             writing.result()
         self._settle(tuple(gathered), store=False)
 
-    def _withdraw_missing(self, *, whole: bool) -> _Ending:
-        """Withdraws what the source names no longer, asked twice; none of it where it is too much to be believed."""
+    def _settle_listing(self, *, whole: bool) -> _Ending:
+        """What a whole listing tells beside its leaflets, where a second one agrees: who is gone, and what its ERP has set back.
+
+        Who is gone is withdrawn, but none of it where it is too much to be believed. An ERP's clock that was put right, or a backup that
+        was restored, leaves leaflets with versions below those that we stored: what the ERP holds is what the desk finds.
+        """
         name, client, indices = self.source.name, self.writer.client, self.writer.indices
         stood = self.writer.patience.ask(partial(standing, client, indices, name))
         gone = self.listing.missing(stood)
         mended = self._rejects().keys() - self.listing.given
-        if gone or mended:
-            again = self._listed_again(whole=whole)
-            if not again.complete:
+        # A page that was read before an edit may come after one that has it: then the listing gave a newer version, too.
+        older = {leaflet_id: told for leaflet_id, told in self.older.items() if told.version >= self.listing.versions[told.source_id]}
+        set_back: tuple[Leaflet, ...] = ()
+        if gone or mended or older:
+            again = self._listed_again(older, whole=whole)
+            if not again.listing.complete:
                 return _Ending()
-            gone, mended = again.missing(gone), mended - again.given
+            gone, mended, set_back = again.listing.missing(gone), mended - again.listing.given, again.leaflets
         if not (self.order.confirmed or believable(len(gone), len(stood), self.source.max_missing)):
             self.cursor = replace(self.cursor, withheld=len(gone))
             return _Ending("refused", withheld(name, gone, len(stood), self.source.max_missing))
-        receipt = self.writer.write(withdrawal(name, gone))
-        self.counts += Counts(withdrawn=receipt.withdrawn, later=len(receipt.later))
+        receipt = self.writer.write(replace(withdrawal(name, gone), leaflets=set_back, set_back=frozenset(one.id for one in set_back)))
+        back = receipt.written
+        self.counts += Counts(written=back, older=-back, withdrawn=receipt.withdrawn, later=len(receipt.later))
         if receipt.later:
-            return _Ending("waiting", f"{len(receipt.later)} withdrawals wait: OpenSearch was too busy")
+            return _Ending("waiting", f"{len(receipt.later)} of what a listing told wait: OpenSearch was too busy")
         self._forget(mended)
         self._purge()
-        log.info("listing settled", extra={"listed": len(self.listing), "withdrawn": receipt.withdrawn})
+        log.info("listing settled", extra={"listed": len(self.listing), "withdrawn": receipt.withdrawn, "set_back": back})
         self._note_listing()
         return _Ending()
 
@@ -346,14 +372,17 @@ class _Pull:
             if purged:
                 log.info("tombstones purged", extra={"purged": purged})
 
-    def _listed_again(self, *, whole: bool) -> Listing:
-        """A second listing, of which nothing but the names is taken."""
-        again = Listing()
+    def _listed_again(self, older: Mapping[str, _Told], *, whole: bool) -> _Again:
+        """A second listing, of which the names are taken, and of what was found older the leaflets, where it tells them the same."""
+        listing, told, wanted = Listing(), list[Leaflet](), set(older.values())
         with Asking(self.source, self._go_on, self.bound) as asking:
             for page in asking.pages(self.cursor.value, whole=whole):
-                again.note(page)
+                listing.note(page)
+                changes = [c for c in page.changes if isinstance(c, Change) and _Told(c.source_id, c.version) in wanted]
+                read = [self.readers.read(self.source.name, change) for change in changes]
+                told += [one for one in read if isinstance(one, Leaflet) and one.id in older]
             self.asking_seconds += asking.seconds
-        return again
+        return _Again(listing, _standing([one for one in told if one.version >= listing.versions[one.source_id]], ()))
 
     def _note_listing(self) -> None:
         """The cursor after a listing that was complete and believed."""
@@ -421,8 +450,9 @@ class _Pull:
         refused = [r for read in gathered for r in read.refused]
         refused += [_refused(name, changes.get(r.id), r) for r in receipt.rejected]
         self._keep(refused, receipt)
-        counts = Counts(receipt.written, receipt.unchanged, receipt.older, receipt.withdrawn, len(refused), len(receipt.later))
+        counts = Counts(receipt.written, receipt.unchanged, len(receipt.older), receipt.withdrawn, len(refused), len(receipt.later))
         self.counts += counts
+        self.older |= {leaflet.id: _Told(leaflet.source_id, leaflet.version) for leaflet in leaflets if leaflet.id in receipt.older}
         if receipt.later:
             self.writer = replace(self.writer, patience=replace(self.writer.patience, seconds=_LITTLE_PATIENCE))
         if leaflets or withdrawals or refused:

@@ -37,10 +37,14 @@ class Standing:
 
 @dataclass(slots=True)
 class Listing:
-    """What the pages of a pull named, and whether that was all. A record whose ERP names no audience stands for its leaflets of all."""
+    """What the pages of a pull named, and whether that was all. A record whose ERP names no audience stands for its leaflets of all.
+
+    `versions` has the greatest version that they gave of each source_id.
+    """
 
     complete: bool = False
     given: set[str] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)
     _products: set[str] = field(default_factory=set)
     _leaflets: set[str] = field(default_factory=set)
 
@@ -51,6 +55,7 @@ class Listing:
         self.given |= set(page.unchanged)
         for change in page.changes:
             self.given.add(change.source_id)
+            self.versions[change.source_id] = max(change.version, self.versions.get(change.source_id, 0))
             match change:
                 case Change(facts=facts) if facts.audience is not None:
                     self._leaflets.add(f"{change.source_id}:{facts.audience}")

@@ -45,11 +45,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch. `later` are ids that could not be settled now: the cursor must not pass them."""
+    """What became of a batch. `later` are ids that could not be settled now: the cursor must not pass them.
+
+    `older` are the leaflets' ids whose version is below the stored one, which was left as it is.
+    """
 
     written: int = 0
     unchanged: int = 0
-    older: int = 0
+    older: frozenset[str] = frozenset()
     withdrawn: int = 0
     rejected: tuple[Refusal, ...] = ()
     later: tuple[str, ...] = ()
@@ -59,7 +62,7 @@ class Receipt:
         return Receipt(
             written=self.written + other.written,
             unchanged=self.unchanged + other.unchanged,
-            older=self.older + other.older,
+            older=self.older | other.older,
             withdrawn=self.withdrawn + other.withdrawn,
             rejected=self.rejected + other.rejected,
             later=self.later + other.later,
@@ -69,11 +72,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Leaflets and withdrawals of one source."""
+    """Leaflets and withdrawals of one source. Those of the leaflets whose ids are `set_back` stand as told, though older than stored."""
 
     source: str
     leaflets: tuple[Leaflet, ...] = ()
     withdrawals: tuple[Withdrawal, ...] = ()
+    set_back: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class _Wish:
     """What one document should become: this leaflet or, without one, a tombstone.
 
     `implied` is a withdrawal that no ERP asked for: the record is one leaflet, and what stands for another audience is the same record
-    as we read it before.
+    as we read it before. `set_back` holds though it is older than what is stored.
     """
 
     source: str
@@ -90,6 +94,7 @@ class _Wish:
     version: int
     leaflet: Leaflet | None = None
     implied: bool = False
+    set_back: bool = False
 
     @property
     def id(self) -> str:
@@ -238,10 +243,11 @@ def _wishes(batch: Batch) -> dict[str, _Wish]:
             wishes[one.id] = one
 
     for leaflet in batch.leaflets:
-        wish(_Wish(batch.source, leaflet.source_id, leaflet.audience, leaflet.version, leaflet))
+        back = leaflet.id in batch.set_back
+        wish(_Wish(batch.source, leaflet.source_id, leaflet.audience, leaflet.version, leaflet, set_back=back))
         if leaflet.facts.audience is None:
             for audience in set(Audience) - {leaflet.audience}:
-                wish(_Wish(batch.source, leaflet.source_id, audience, leaflet.version, implied=True))
+                wish(_Wish(batch.source, leaflet.source_id, audience, leaflet.version, implied=True, set_back=back))
     for gone in batch.withdrawals:
         for audience in [gone.audience] if gone.audience else Audience:
             wish(_Wish(batch.source, gone.source_id, audience, gone.version))
@@ -256,8 +262,8 @@ def _decided(wish: _Wish, there: _Stored | None, now: datetime) -> Receipt | _Ac
     if there is not None and not there.withdrawn and there.content_hash == wish.leaflet.content_hash:
         return settled + Receipt(unchanged=1)
     # One of equal version is news: two edits within one tick of a coarse clock, or a leaflet put back with its old date.
-    if there is not None and wish.version < there.version:
-        return settled + Receipt(older=1)
+    if there is not None and wish.version < there.version and not wish.set_back:
+        return settled + Receipt(older=frozenset({wish.id}))
     return _action(wish, there, settled + Receipt(written=1), now)
 
 
@@ -267,8 +273,8 @@ def _withdrawn(wish: _Wish, there: _Stored | None, settled: Receipt, now: dateti
     if there.withdrawn:
         # A tombstone grows with the withdrawals that follow it, or what came between them would live again.
         return settled if wish.implied or wish.version <= there.version else _action(wish, there, settled, now)
-    if wish.version < there.version:
-        return settled if wish.implied else settled + Receipt(older=1)
+    if wish.version < there.version and not wish.set_back:
+        return settled if wish.implied else settled + Receipt(older=frozenset({wish.id}))
     return _action(wish, there, settled + Receipt(withdrawn=1), now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,16 @@ class Desk:
         self.erp.records = [r for r in self.erp.records if r["code"] not in codes]
         return gone
 
+    def stale_at_first(self, *records: dict[str, object]) -> None:
+        """The next listing is answered by a copy of the ERP that holds these records, what follows by the ERP itself."""
+        copy, pages = Erp(*records), itertools.count()
+        self.lines = ("max_in_flight = 1",)  # So that nothing is asked ahead, past the last page of the copy.
+        self.erp.fault = lambda request: copy(request) if next(pages) < (len(records) + 1) // 2 else None
+
+    def text(self, code: str) -> str:
+        """What the index tells of a leaflet's use."""
+        return held(self.stores.writer.client, self.stores.writer.indices)[f"erp:{code}:patient"]
+
     @property
     def standing(self) -> set[str]:
         """The codes of the leaflets that stand in the index."""
@@ -89,13 +100,19 @@ def test_a_leaflet_that_one_listing_left_out_stays(desk: Desk) -> None:
 
 
 def test_what_was_withdrawn_by_its_absence_and_put_back_with_its_old_date_lives_again(desk: Desk) -> None:
-    """The tombstone has the version of what it withdrew: an older one stays dead, the same one lives."""
+    """The tombstone has the version of what it withdrew. An older one lives only where two whole listings say that the ERP holds it."""
     (gone,) = desk.drop("003")
     desk.whole()
-    desk.erp.records.append(gone | {"modified": "2026-10-01T00:00:00Z"})
+    desk.stale_at_first(*desk.erp.records, gone | {"modified": "2026-10-01T00:00:00Z"})
     assert desk.whole().counts.older == 1
     assert "003" not in desk.standing
-    desk.erp.records[-1] = gone
+    desk.erp.fault = lambda _: None
+    desk.erp.records.append(gone)
+    assert desk.whole().counts.written == 1
+    assert "003" in desk.standing
+    desk.drop("003")
+    desk.whole()
+    desk.erp.records.append(gone | {"modified": "2026-10-01T00:00:00Z"})
     assert desk.whole().counts.written == 1
     assert "003" in desk.standing
 
@@ -106,7 +123,9 @@ def test_an_edit_seen_late_does_not_outlive_a_later_withdrawal(desk: Desk) -> No
     desk.sync()
     desk.erp.records[3] |= {"modified": "2026-11-05T00:00:00Z"}
     desk.sync()
-    desk.erp.records[3] = record("003", modified="2026-11-04T00:00:00Z")
+    late = [*desk.erp.records]
+    late[3] = record("003", modified="2026-11-04T00:00:00Z")
+    desk.stale_at_first(*late)
     assert desk.whole().counts.older == 1
     assert "003" not in desk.standing
 
@@ -117,7 +136,7 @@ def test_a_withdrawal_older_than_what_stands_is_none(desk: Desk) -> None:
     desk.sync()
     before = int(datetime(2026, 11, 4, tzinfo=UTC).timestamp() * 1_000_000)
     receipt = desk.stores.writer.write(Batch("erp", withdrawals=(Withdrawal("003", before),)))
-    assert (receipt.withdrawn, receipt.older) == (0, 1)
+    assert (receipt.withdrawn, len(receipt.older)) == (0, 1)
     assert desk.sync().outcome == "done"
     assert "003" in desk.standing
 
@@ -278,3 +297,31 @@ def own_indices(client: OpenSearch) -> Iterator[None]:
     """The command writes under the name of production; what it wrote is removed."""
     yield
     client.indices.delete(index="leaflets-*")
+
+
+def test_what_an_erp_has_set_back_is_what_the_desk_finds(desk: Desk) -> None:
+    """A clock that was put right, or a restored backup, leaves a leaflet older than ours: two whole listings that say so are believed."""
+    desk.erp.records[2] = record("002", more="Antes do backup.", modified="2026-11-05T00:00:00Z")
+    assert desk.sync().counts.written == 1
+    desk.erp.records[2] = record("002", more="Do backup.", modified="2026-10-20T00:00:00Z")
+    assert desk.sync().counts.written == 0
+    outcome = desk.whole()
+    assert (outcome.outcome, outcome.counts.written, outcome.counts.older) == ("done", 1, 0)
+    assert "Do backup." in desk.text("002")
+    # And an edit that is still older than what was stored before is news again.
+    desk.erp.records[2] = record("002", more="Editada.", modified="2026-10-21T00:00:00Z")
+    assert desk.whole().counts.written == 1
+    assert "Editada." in desk.text("002")
+    assert desk.whole().counts.written == 0
+
+
+def test_an_older_copy_that_one_listing_gave_is_not_believed(desk: Desk) -> None:
+    """A page that a stale copy of the ERP answered."""
+    desk.erp.records[2] = record("002", more="Nova.", modified="2026-11-05T00:00:00Z")
+    assert desk.sync().counts.written == 1
+    stale = [*desk.erp.records]
+    stale[2] = record("002", more="Velha.", modified="2026-10-20T00:00:00Z")
+    desk.stale_at_first(*stale)
+    outcome = desk.whole()
+    assert (outcome.outcome, outcome.counts.written, outcome.counts.older) == ("done", 0, 1)
+    assert "Nova." in desk.text("002")
