@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +15,14 @@ from werkzeug.test import TestResponse
 from opensearch.client import connect
 from opensearch.generations import Indices
 from opensearch.process import free_port
-from searchapi import routes
 from tests.conftest import Demo, app_of
 
-OPENAPI = json.loads(routes.OPENAPI.read_text(encoding="utf-8"))
+OPENAPI: dict[str, Any] = {}  # the document, as the demonstration's app tells it
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _openapi(demo: Demo) -> None:
+    OPENAPI.update(demo.app.test_client().get("/openapi.json").get_json())
 
 
 @pytest.fixture
@@ -32,6 +35,7 @@ def body(response: TestResponse) -> Any:
     """The JSON of an answer, which must be as /openapi.json says for its address and status."""
     path = re.sub(r"^/v1/leaflets/.+", "/v1/leaflets/{id}", response.request.path)
     told = OPENAPI["paths"][path]["get"]["responses"][str(response.status_code)]
+    assert set(told.get("headers", ())) <= set(response.headers.keys())
     schema = told["content"][response.mimetype]["schema"]
     Draft202012Validator({**schema, "components": OPENAPI["components"]}).validate(response.get_json())
     return response.get_json()
