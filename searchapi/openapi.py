@@ -160,7 +160,9 @@ def _guarded(operation: Operation) -> tuple[Failure, ...]:
 
 
 def _parameter(parameter: Parameter) -> Schema:
-    return {
+    # A form sends the fields that nobody filled in too.
+    empty: Schema = {} if parameter.required else {"allowEmptyValue": True}
+    return empty | {
         "name": parameter.name,
         "in": "path" if parameter.in_path else "query",
         "required": parameter.required,

@@ -12,7 +12,7 @@ SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 def test_every_answer_is_as_promised(desk_url: str, tmp_path: Path) -> None:
     """Statuses, media types, headers and schemas; what is valid is accepted, what is not is refused, other methods are 405."""
-    command = [SCHEMATHESIS, "--no-color", "--config-file", CONFIG, "run", f"{desk_url}/openapi.json"]
+    command = [str(SCHEMATHESIS), "--no-color", "--config-file", str(CONFIG), "run", f"{desk_url}/openapi.json"]
     asked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
     assert asked.returncode == 0, asked.stdout
     assert "No issues found" in asked.stdout
