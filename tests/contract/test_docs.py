@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from indexer import cli as indexer_cli
@@ -114,6 +115,23 @@ def test_every_route_is_in_openapi_and_in_the_readme(demo: Demo, openapi: Any) -
     api = {rule for rule in rules if not rule.startswith(("/static", "/leaflets/", "/compare")) and rule != "/"}
     assert set(openapi["paths"]) == api
     assert all(path in README for path in api)
+
+
+def test_every_shape_in_openapi_is_a_schema(openapi: Any) -> None:
+    """As JSON Schema 2020-12, which OpenAPI 3.1 takes whole; and closed, so that a field more is a field told."""
+    assert openapi["openapi"].startswith("3.1")
+    for name, schema in openapi["components"]["schemas"].items():
+        Draft202012Validator.check_schema(schema)
+        assert "enum" in schema or schema["additionalProperties"] is False, name
+
+
+def test_every_address_tells_how_it_fails(openapi: Any) -> None:
+    """Each as problem+json; what may be asked again later with Retry-After."""
+    for path, item in openapi["paths"].items():
+        failures = {status: told for status, told in item["get"]["responses"].items() if status >= "400"}
+        assert {"400", "500"} <= set(failures), path
+        assert all(set(told["content"]) == {"application/problem+json"} for told in failures.values())
+        assert all("Retry-After" in failures[status]["headers"] for status in failures.keys() & {"429", "503"})
 
 
 def test_every_parameter_of_search_is_in_the_readme() -> None:

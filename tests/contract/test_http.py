@@ -94,6 +94,14 @@ def test_what_fits_into_a_packet_is_not_compressed(desk: FlaskClient) -> None:
     assert "Content-Encoding" not in desk.get("/livez", headers={"Accept-Encoding": "gzip"}).headers
 
 
+def test_a_part_of_a_file_is_a_part_of_the_plain_one(desk: FlaskClient) -> None:
+    """A range counts the bytes of what is not compressed."""
+    part = desk.get("/static/page.js", headers={"Accept-Encoding": "gzip", "Range": "bytes=0-1999"})
+    assert part.status_code == 206
+    assert part.data == desk.get("/static/page.js").data[:2000]
+    assert "Content-Encoding" not in part.headers
+
+
 def problem(response: TestResponse, status: int) -> str:
     """What a failure says, which must be a problem+json of this status."""
     assert response.status_code == status
