@@ -7,6 +7,7 @@ import logging
 import traceback
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, render_template, request
 from opensearchpy.exceptions import TransportError
@@ -47,7 +48,7 @@ def register(app: Flask, opensearch_url: str) -> None:
 
     def down(error: IndexDown) -> Response:
         log.error("OpenSearch does not answer", extra={"error": type(error).__name__})
-        return answer(HTTPStatus.SERVICE_UNAVAILABLE, unreachable(opensearch_url))
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, unreachable(without_secrets(opensearch_url)))
 
     def refused(error: TransportError) -> Response:
         log.error("OpenSearch refused", extra={"status": error.status_code, "error": str(error.error)})
@@ -70,6 +71,12 @@ def register(app: Flask, opensearch_url: str) -> None:
     app.register_error_handler(TransportError, refused)
     app.register_error_handler(NotReady, not_ready)
     app.register_error_handler(HTTPException, http)
+
+
+def without_secrets(url: str) -> str:
+    """An address without the name and password that it may hold."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Response:

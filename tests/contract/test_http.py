@@ -12,6 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from opensearch.generations import Indices
+from opensearch.process import free_port
 from tests.conftest import Demo, app_of
 
 LEAFLET = "matriz:001101:patient"
@@ -177,6 +179,14 @@ def test_the_page_says_so_too(desk: FlaskClient, query: str) -> None:
     assert "Escreva o nome do medicamento" in told or "Não entendi este pedido" in told
     assert "<mark>" not in told
     assert desk.get(f"/leaflets/{LEAFLET}?sectoin=x").status_code == 400
+
+
+def test_no_password_of_ours_is_in_an_answer(redis_url: str) -> None:
+    """Whoever asks while OpenSearch is away is told where it should be, and no more."""
+    port = free_port()
+    away = app_of(f"http://desk:segredo@127.0.0.1:{port}", redis_url, Indices("nowhere")).test_client()
+    detail = problem(away.get("/v1/search?q=dipirona"), 503)
+    assert f"OpenSearch does not answer at http://127.0.0.1:{port}." in detail
 
 
 SECRET = "segredo da paciente"
