@@ -78,7 +78,7 @@ def _observe(app: Flask, metrics: Metrics) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        response = wire.finished(response, request)
+        wire.finish(response, request)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if request.endpoint == "page.static":

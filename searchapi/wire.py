@@ -7,7 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from flask import Request, Response
+import flask
+from werkzeug.wrappers import Request, Response
 
 # Bytes. One packet of an Ethernet holds less than 1,500: what fits into it does not get there sooner.
 WORTH_PRESSING = 1024
@@ -16,24 +17,24 @@ LEVEL = 1
 _PRESSED = ("text/", "application/json", "application/problem+json", "image/svg+xml")
 
 
-def json_answer(body: Mapping[str, object] | bytes) -> Response:
+def json_answer(body: Mapping[str, object] | bytes) -> flask.Response:
     """An answer of ours, or one whose bytes are there already."""
     told = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-    return Response(told, mimetype="application/json")
+    return flask.Response(told, mimetype="application/json")
 
 
-def finished(response: Response, asked: Request) -> Response:
-    """The answer as this client is to have it. Last of all that is done to an answer, whoever made it."""
+def finish(response: Response, asked: Request) -> None:
+    """Makes an answer what this client is to have. Last of all that is done to it, whoever made it."""
     if response.status_code in {200, 304} and asked.method in {"GET", "HEAD"}:
         response.direct_passthrough = False  # the page's own files, which are small
         _tag(response)
-        response.make_conditional(asked)
+        if "If-None-Match" in asked.headers:
+            response.make_conditional(asked)
         response.headers.pop("Date", None)  # the server's to say
     if (response.mimetype or "").startswith(_PRESSED):
         response.vary.add("Accept-Encoding")
         if response.status_code not in {206, 304} and _reads_gzip(asked):
             _press(response)
-    return response
 
 
 def _tag(response: Response) -> None:
@@ -43,6 +44,8 @@ def _tag(response: Response) -> None:
 
 
 def _reads_gzip(asked: Request) -> bool:
+    if "Accept-Encoding" not in asked.headers:
+        return False
     quality = asked.accept_encodings.quality("gzip")
     return quality > 0 and quality >= asked.accept_encodings.quality("identity")
 
