@@ -17,7 +17,7 @@ from leaflets import Audience, Facts, Passage, Section
 from opensearch.generations import Indices
 from opensearch.history import History, version
 from opensearch.synonyms import Synonyms
-from searchapi import compare, passages, query, ranking
+from searchapi import compare, paging, passages, query, ranking
 from searchapi.changes import Changed, changes
 from searchapi.compare import Compared
 from searchapi.lookalikes import Lookalike
@@ -93,7 +93,10 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was understood and what was found. `total` counts products; where it is 0, `instead` holds questions that find something."""
+    """What was understood and what was found. `total` counts products; where it is 0, `instead` holds questions that find something.
+
+    `next` is the cursor of what comes after it, None at the end and where none was asked for.
+    """
 
     meant: Understanding
     hits: tuple[Hit, ...]
@@ -101,6 +104,7 @@ class Answer:
     facets: Mapping[str, tuple[Facet, ...]]
     lookalikes: tuple[Lookalike, ...] = ()
     instead: tuple[Smaller, ...] = ()
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ class Comparison:
 
     a: Side
     b: Side
-    differs: tuple[str, ...]
+    differs: tuple[compare.Fact, ...]
     sections: tuple[Compared, ...]
 
 
@@ -167,7 +171,9 @@ class Answers:
         leading, wanted = query.leading(meant, filters), sought(meant, self.synonyms)
         asked = ranking.reasons(meant, wanted, leading, rarity(held, _leaflets(snapshot)))
         found = self._ask(query.search(meant, filters, window, asked, must_stand(meant.rest, held, snapshot.names), explain=explain))
-        ranked = [_ranked(hit, asked if explain else ()) for hit in found["hits"]["hits"]]
+        given = paging.given(window.cursor, meant.text, filters)
+        left = [one for hit in found["hits"]["hits"] if not given.has((one := _ranked(hit, asked if explain else ())).product)]
+        ranked = left[: window.size]
         told = found["aggregations"]
         facets = {
             name: tuple(Facet(bucket["key"], bucket["products"]["value"]) for bucket in told[name]["buckets"] if bucket["key"])
@@ -175,7 +181,8 @@ class Answers:
         }
         hits = self._hits(ranked, wanted, leading, filters, window)
         others = snapshot.lookalikes.of(meant.drug, meant.named) if meant.drug else ()
-        answer = Answer(meant, hits, told["products"]["value"], facets, others)
+        follows = given.and_now(one.product for one in ranked).cursor if left[window.size :] else None
+        answer = Answer(meant, hits, told["products"]["value"], facets, others, next=follows)
         return answer if answer.total else self._nothing(answer, filters, held, snapshot)
 
     def _hits(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from opensearch.history import Version
 from searchapi import compare
-from searchapi.compare import Compared
+from searchapi.compare import Compared, Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Changed:
 
     before: Version
     after: Version
-    facts: tuple[str, ...]
+    facts: tuple[Fact, ...]
     sections: tuple[Compared, ...]
 
 

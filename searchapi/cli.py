@@ -15,6 +15,7 @@ from opensearch.synonyms import SynonymsRejected, synonyms
 from searchapi.app import create_app
 from searchapi.keys import KeysRejected, Role, keys, new
 from searchapi.lookalikes import LookalikesRejected, listed
+from searchapi.params import LONGEST_ADDRESS
 from searchapi.settings import Settings
 
 MISCONFIGURED = 2
@@ -35,7 +36,8 @@ class Server(BaseApplication):
             "bind": f"{self.settings.searchapi_host}:{self.settings.port}",
             "workers": WORKERS,
             "threads": THREADS,
-            "worker_class": "gthread",
+            "worker_class": "searchapi.worker.Worker",
+            "limit_request_line": LONGEST_ADDRESS,
             "graceful_timeout": 10,
             "control_socket_disable": True,
             "errorlog": "-",

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
+from typing import Literal
 
 from flask import Blueprint, Response, abort, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from searchapi import params, present
+from searchapi import params, present, shapes
 from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
 from searchapi.gaps import GapCounter
 from searchapi.keys import Keyring, Role
 from searchapi.metrics import Metrics
-from searchapi.params import BadParameter, Pair, Question
-from searchapi.present import Json
+from searchapi.openapi import DOWN, JSON, TOO_MANY, Failure, Operation, document, no_leaflet
+from searchapi.params import BadParameter, Given, Pair, Parameter, Question
 from searchapi.state import IndexState, Snapshot
 from searchapi.understand import typed
-
-OPENAPI = Path(__file__).with_name("openapi.json")
+from searchapi.wire import json_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,62 +41,154 @@ class Desk:
 class Told:
     """A search's answer, and what the cache did for it, in the words of RFC 9211."""
 
-    body: Json
+    body: shapes.Search
     cache_status: str
+
+
+class Addresses:
+    """The API's addresses. Each is one declaration, from which it is routed, checked and told in /openapi.json."""
+
+    def __init__(self) -> None:
+        self.blueprint = Blueprint("api", __name__)
+        self.operations: list[Operation] = []
+
+    def get(
+        self,
+        path: str,
+        *,
+        takes: tuple[Parameter, ...] = (),
+        gives: type | str,
+        told: str,
+        fails: tuple[Failure, ...] = (),
+        headers: tuple[str, ...] = (),
+        role: Role | None = None,
+    ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+        """Declares what answers at `path`: a function of the parameters `takes`, each given once, and of the path's own.
+
+        Its docstring is told as summary and description, `told` of its answer. What it needs a `role` for it requires itself.
+        """
+
+        def declared(view: Callable[..., Response]) -> Callable[..., Response]:
+            summary, _, description = (inspect.getdoc(view) or "").partition("\n\n")
+            self.operations.append(
+                Operation(
+                    path=path,
+                    name=view.__name__,
+                    summary=summary.rstrip("."),
+                    description=" ".join(description.split()),
+                    takes=takes,
+                    gives=gives,
+                    told=told,
+                    fails=fails,
+                    headers=headers,
+                    role=role,
+                )
+            )
+
+            def answered(**named: str) -> Response:
+                return view(params.known(request.args, takes), **named)
+
+            rule = path.replace("{id}", "<path:leaflet_id>")
+            self.blueprint.add_url_rule(rule, view.__name__, answered)
+            return view
+
+        return declared
 
 
 def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
     """The JSON API and the addresses of operations."""
-    routes = Blueprint("api", __name__)
+    addresses = Addresses()
 
-    @routes.get("/v1/search")
-    def search() -> Response:
-        question = params.search(request.args)
+    @addresses.get(
+        "/v1/search",
+        takes=params.SEARCH,
+        gives=shapes.Search,
+        told="What was understood and found.",
+        fails=(TOO_MANY, DOWN),
+        headers=("Cache-Status",),
+        role=Role.EXPLAIN,
+    )
+    def search(given: Given) -> Response:
+        """Ranked, highlighted leaflets.
+
+        The drug is resolved first; where the words name one, no leaflet without it is given. A misspelt name gives `suggestions` and no
+        results.
+        """
+        question = params.search(given)
         if question.explain:
             _require(desk.keyring, Role.EXPLAIN)
         told = _explained(desk, question) if question.explain else _told(desk, question)
-        response = _json(told.body)
+        response = json_answer(told.body)
         response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
         return response
 
-    @routes.get("/v1/suggest")
-    def suggest() -> Response:
-        params.known(request.args, ("q",))
-        text = params.question(request.args)
+    @addresses.get(
+        "/v1/suggest", takes=(params.Q,), gives=shapes.Suggest, told="Names for the last word, best first.", fails=(TOO_MANY, DOWN)
+    )
+    def suggest(given: Given) -> Response:
+        """Names while typing."""
+        text = params.question(given)
         found = typed(text, desk.state.snapshot().names)
-        return _json({"query": {"text": text}, "suggestions": present.suggestions(found)})
+        return json_answer(shapes.Suggest(query={"text": text}, suggestions=present.suggestions(found)))
 
-    @routes.get("/v1/leaflets/<path:leaflet_id>")
-    def leaflet(leaflet_id: str) -> Response:
-        params.known(request.args, ("q",))
-        return _json(_leaflet(desk, leaflet_id, request.args))
+    @addresses.get(
+        "/v1/leaflets/{id}",
+        takes=(params.ID, params.MARKED),
+        gives=shapes.Leaflet,
+        told="The leaflet.",
+        fails=(no_leaflet(), TOO_MANY, DOWN),
+    )
+    def leaflet(given: Given, leaflet_id: str) -> Response:
+        """A whole leaflet by section."""
+        return json_answer(_leaflet(desk, leaflet_id, given))
 
-    @routes.get("/v1/leaflets/<path:leaflet_id>/changes")
-    def changes(leaflet_id: str) -> Response:
-        params.known(request.args, ())
-        return _json(_changes(desk, leaflet_id))
+    @addresses.get(
+        "/v1/leaflets/{id}/changes",
+        takes=(params.ID,),
+        gives=shapes.Changes,
+        told="The edits that are known of, newest first; none where the leaflet has not changed.",
+        fails=(no_leaflet("There is no such leaflet, or it was withdrawn: what it told before is shown to nobody."), TOO_MANY, DOWN),
+    )
+    def changes(given: Given, leaflet_id: str) -> Response:
+        """What changed between a leaflet's versions, by section.
 
-    @routes.get("/v1/compare")
-    def compare() -> Response:
-        return _json(_comparison(desk, params.pair(request.args)))
+        At most ten superseded versions of a leaflet are kept, none longer than HISTORY_KEPT.
+        """
+        del given
+        return json_answer(_changes(desk, leaflet_id))
 
-    @routes.get("/v1/sources")
-    def sources() -> Response:
-        params.known(request.args, ())
-        return _json(present.sources(desk.state.snapshot().freshness))
+    @addresses.get(
+        "/v1/compare",
+        takes=params.COMPARE,
+        gives=shapes.Comparison,
+        told="Both leaflets' facts, and each section that either has.",
+        fails=(no_leaflet("There is no leaflet of one of the ids; `detail` says which."), TOO_MANY, DOWN),
+    )
+    def compare(given: Given) -> Response:
+        """Two leaflets side by side, by section."""
+        return json_answer(_comparison(desk, params.pair(given)))
 
-    @routes.get("/livez")
-    def livez() -> Response:
-        return _json({"status": "alive"})
+    @addresses.get("/v1/sources", gives=shapes.Sources, told="A line a source.", fails=(TOO_MANY, DOWN))
+    def sources(_: Given) -> Response:
+        """Each source's freshness."""
+        return json_answer(present.sources(desk.state.snapshot().freshness))
 
-    @routes.get("/readyz")
-    def readyz() -> Response:
+    @addresses.get("/livez", gives=shapes.Alive, told="It does.")
+    def livez(_: Given) -> Response:
+        """Whether the process lives."""
+        return json_answer(shapes.Alive(status="alive"))
+
+    @addresses.get("/readyz", gives=shapes.Ready, told="They can. Redis may be away: answers are only slower.", fails=(DOWN,))
+    def readyz(_: Given) -> Response:
+        """Whether questions can be answered."""
         snapshot = desk.state.snapshot()
         desk.answers.client.cluster.health(params={"request_timeout": 2})
-        return _json({"status": "ready", "generation": snapshot.names.generation, "redis": "up" if desk.cache.answers() else "away"})
+        redis: Literal["up", "away"] = "up" if desk.cache.answers() else "away"
+        return json_answer(shapes.Ready(status="ready", generation=snapshot.names.generation, redis=redis))
 
-    @routes.get("/metrics")
-    def metrics() -> Response:
+    @addresses.get("/metrics", gives="text/plain", told="Metrics in Prometheus' text format.")
+    def metrics(_: Given) -> Response:
+        """Prometheus metrics."""
         # Told also while OpenSearch is away: that is when somebody looks.
         known = desk.state.newest
         desk.metrics.refused.set(len(known.refused) if known else 0)
@@ -106,11 +198,13 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
                 desk.metrics.synced.labels(source.source).set(source.synced_at.timestamp())
         return Response(generate_latest(desk.metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
-    @routes.get("/openapi.json")
-    def openapi() -> Response:
-        return Response(OPENAPI.read_bytes(), mimetype="application/json")
+    @addresses.get("/openapi.json", gives=JSON, told="OpenAPI 3.1.")
+    def openapi(_: Given) -> Response:
+        """This document."""
+        return json_answer(told)
 
-    return routes
+    told = json.dumps(document(addresses.operations), ensure_ascii=False).encode()
+    return addresses.blueprint
 
 
 def page(desk: Desk) -> Blueprint:
@@ -119,18 +213,18 @@ def page(desk: Desk) -> Blueprint:
 
     @routes.get("/")
     def search() -> str:
-        given = {name: value for name, value in request.args.items() if name != "fragment"}
         template = "results.html" if request.args.get("fragment") else "search.html"
         answer, problem = None, None
-        if params.tidy(given.get("q", "")):
-            try:
-                answer = _told(desk, params.search(given)).body
-            except BadParameter as error:
-                problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
-        filters = {name: params.tidy(given.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
+        q = params.tidy(request.args.get("q", ""))
+        try:
+            given = params.known(request.args, params.PAGE_SEARCH)
+            answer = _told(desk, params.search(given)).body if q else None
+        except BadParameter as error:
+            problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
+        filters = {name: params.tidy(request.args.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
         return render_template(
             template,
-            q=params.tidy(given.get("q", "")),
+            q=q,
             answer=answer,
             filters=filters,
             problem=problem,
@@ -139,7 +233,7 @@ def page(desk: Desk) -> Blueprint:
 
     @routes.get("/leaflets/<path:leaflet_id>")
     def leaflet(leaflet_id: str) -> str:
-        found = _leaflet(desk, leaflet_id, request.args)
+        found = _leaflet(desk, leaflet_id, params.known(request.args, (params.MARKED,)))
         q = params.tidy(request.args.get("q", ""))
         names, changed = present.SECTION_NAMES, desk.answers.changed(leaflet_id)
         return render_template("leaflet.html", leaflet=found, q=q, section_names=names, changed=changed)
@@ -151,8 +245,9 @@ def page(desk: Desk) -> Blueprint:
 
     @routes.get("/compare")
     def compare() -> str:
-        told = _comparison(desk, params.pair({name: request.args.get(name, "") for name in params.COMPARE}))
-        q = params.tidy(request.args.get("q", ""))
+        given = params.known(request.args, (*params.COMPARE, params.MARKED))
+        told = _comparison(desk, params.pair(given))
+        q = params.MARKED.of(given)
         return render_template("compare.html", comparison=told, q=q, section_names=present.SECTION_NAMES)
 
     return routes
@@ -183,12 +278,12 @@ def _explained(desk: Desk, question: Question) -> Told:
     return Told(_whole(_answer(desk, question, snapshot, explain=True), question, snapshot), "fwd=bypass")
 
 
-def _whole(body: Json, question: Question, snapshot: Snapshot) -> Json:
+def _whole(body: shapes.Kept, question: Question, snapshot: Snapshot) -> shapes.Search:
     """An answer with what is never kept with it."""
-    return present.with_question(body, question.text) | {"freshness": present.freshness(snapshot)}
+    return present.whole(body, question.text, snapshot)
 
 
-def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool = False) -> Json:
+def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool = False) -> shapes.Kept:
     """The answer made anew, of one state of the index."""
     meant = desk.answers.understanding(question.text, snapshot)
     answer = desk.answers.search(meant, question.filters, question.window, snapshot, explain=explain)
@@ -217,8 +312,8 @@ def _bearer() -> str:
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
-def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
-    text = params.tidy(given.get("q", ""))[: params.LONGEST_QUESTION]
+def _leaflet(desk: Desk, leaflet_id: str, given: Given) -> shapes.Leaflet:
+    text = params.MARKED.of(given)
     meant = desk.answers.understanding(text, desk.state.snapshot()) if text else None
     found = desk.answers.leaflet(leaflet_id, meant)
     if found is None:
@@ -226,22 +321,15 @@ def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
     return present.leaflet(found)
 
 
-def _changes(desk: Desk, leaflet_id: str) -> Json:
+def _changes(desk: Desk, leaflet_id: str) -> shapes.Changes:
     try:
         return present.changes(desk.answers.changes(leaflet_id))
     except NoLeaflet as error:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
 
 
-def _comparison(desk: Desk, pair: Pair) -> Json:
+def _comparison(desk: Desk, pair: Pair) -> shapes.Comparison:
     try:
         return present.comparison(desk.answers.comparison(pair.a, pair.b))
     except NoLeaflet as error:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
-
-
-def _json(body: Json) -> Response:
-    response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
-    response.add_etag()
-    response.make_conditional(request)
-    return response

@@ -34,6 +34,7 @@ from opensearch.synonyms import synonyms
 from searchapi.app import create_app
 from searchapi.redis_server import redis_server
 from searchapi.settings import Settings
+from tests.promised import Promised
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -93,9 +94,14 @@ def remove(client: OpenSearch, indices: Indices) -> None:
 
 
 def app_of(opensearch_url: str, redis_url: str, indices: Indices, **more: str) -> Flask:
-    """A searchapi over this installation, with cache keys of its own; `more` is what else its environment holds."""
+    """A searchapi over this installation, with cache keys of its own; `more` is what else its environment holds.
+
+    Its clients hold each answer to /openapi.json.
+    """
     environ = {"OPENSEARCH_URL": opensearch_url, "REDIS_URL": redis_url, **more}
-    return create_app(read(Settings, environ), indices=indices, cache_prefix=indices.alias)
+    app = create_app(read(Settings, environ), indices=indices, cache_prefix=indices.alias)
+    app.test_client_class = Promised
+    return app
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,186 @@
+"""/openapi.json, made from what the code goes by: the routes' declarations, the parameters checked, the shapes answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from searchapi import shapes
+from searchapi.keys import Role
+from searchapi.params import Parameter, Schema
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A way in which a request fails: always a problem+json."""
+
+    status: HTTPStatus
+    description: str
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What one address takes and gives. `gives` is a shape, or the media type of an answer that is no JSON of ours."""
+
+    path: str
+    name: str
+    summary: str
+    description: str = ""
+    takes: tuple[Parameter, ...] = ()
+    gives: type | str
+    told: str
+    fails: tuple[Failure, ...] = ()
+    headers: tuple[str, ...] = ()
+    role: Role | None = None
+
+
+def no_leaflet(description: str = "There is no such leaflet.") -> Failure:
+    """404 of an address that names a leaflet."""
+    return Failure(HTTPStatus.NOT_FOUND, description)
+
+
+DOWN = Failure(HTTPStatus.SERVICE_UNAVAILABLE, "OpenSearch does not answer or holds no index yet.", ("Retry-After",))
+TOO_MANY = Failure(HTTPStatus.TOO_MANY_REQUESTS, "Too many questions in a short time.", ("Retry-After",))
+_ALWAYS = (
+    Failure(HTTPStatus.BAD_REQUEST, "A parameter cannot be used, does not exist or was given twice; `parameter` names it."),
+    Failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Something that nobody foresaw went wrong; it was logged."),
+)
+
+_HEADERS = {
+    "ETag": "For `If-None-Match`; weak, the same for every content coding.",
+    "Cache-Status": "Where the answer came from (RFC 9211): `searchapi; hit`, `fwd=miss`, or `fwd=bypass` for explanations.",
+    "Retry-After": "Seconds to wait before asking again.",
+    "WWW-Authenticate": "How a key is sent.",
+}
+_ABOUT = (
+    "Ranked, highlighted passages of medicine leaflets. `html` is safe to insert: the text is escaped, only <mark> is markup.\n\n"
+    "Every address answers HEAD as it answers GET, and OPTIONS with what it allows. Answers carry a weak ETag, honour `If-None-Match` and "
+    "are compressed with gzip for those who accept it. Every failure is a problem+json (RFC 9457), also those that are told nowhere below: "
+    "404 of an unknown address, 405 with `Allow`, 413, 414 and 431 of what is too long to be read. A parameter that does not exist is an "
+    "error that names the nearest one."
+)
+
+
+def document(operations: Sequence[Operation]) -> Mapping[str, object]:
+    """The document of these addresses, as OpenAPI 3.1."""
+    told: list[type] = [operation.gives for operation in operations if not isinstance(operation.gives, str)]
+    _, schemas = TypeAdapter.json_schemas(
+        [(shape, "serialization", TypeAdapter[Any](shape)) for shape in (*told, shapes.Problem)],  # what a shape holds is its own business
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_Untitled,
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Bulário search API",
+            "version": "1",
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {operation.path: {"get": _operation(operation)} for operation in operations},
+        "components": {
+            "schemas": _plain(schemas["$defs"]),
+            "headers": {name: {"description": said, "schema": {"type": "string"}} for name, said in _HEADERS.items()},
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key of API_KEYS_FILE: `searchapi keys new NAME --role explain` makes one.",
+                }
+            },
+        },
+    }
+
+
+class _Untitled(GenerateJsonSchema):
+    """JSON Schema without a title on each field: it would only repeat the field's name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # pydantic's own type is private
+        del schema
+        return False
+
+
+def _plain(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """Schemas with descriptions of one line each: docstrings are wrapped for readers of the code."""
+    return {name: _lines(told) for name, told in schema.items()}
+
+
+def _lines(told: Any) -> Any:  # JSON Schema of any depth
+    if isinstance(told, list):
+        return [_lines(one) for one in told]
+    if not isinstance(told, dict):
+        return told
+    described = told.get("description")
+    lines = {key: _lines(value) for key, value in told.items()}
+    return lines | {"description": " ".join(described.split())} if isinstance(described, str) else lines
+
+
+def _operation(operation: Operation) -> Schema:
+    told: Schema = {"operationId": operation.name, "summary": operation.summary}
+    if operation.description:
+        told["description"] = operation.description
+    if operation.takes:
+        told["parameters"] = [_parameter(parameter) for parameter in operation.takes]
+    unchanged = {"description": "The answer is the one of the ETag that `If-None-Match` named.", "headers": _headers(("ETag",))}
+    failures = sorted((*_ALWAYS, *_guarded(operation), *operation.fails), key=lambda failure: failure.status)
+    told["responses"] = {
+        "200": {
+            "description": operation.told,
+            "headers": _headers(("ETag", *operation.headers)),
+            "content": _content(operation.gives),
+        },
+        "304": unchanged,
+        **{str(int(failure.status)): _failure(failure) for failure in failures},
+    }
+    if operation.role:
+        told["security"] = [{}, {"key": []}]
+    return told
+
+
+def _guarded(operation: Operation) -> tuple[Failure, ...]:
+    """How an address fails of which something needs a key."""
+    if not operation.role:
+        return ()
+    return (
+        Failure(
+            HTTPStatus.UNAUTHORIZED,
+            f"{operation.role}=1 without a key, or with one that API_KEYS_FILE does not have.",
+            ("WWW-Authenticate",),
+        ),
+        Failure(HTTPStatus.FORBIDDEN, f"The key lacks the role {operation.role}."),
+    )
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    # A form sends the fields that nobody filled in too.
+    empty: Schema = {} if parameter.required else {"allowEmptyValue": True}
+    return empty | {
+        "name": parameter.name,
+        "in": "path" if parameter.in_path else "query",
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": parameter.schema,
+    }
+
+
+def _failure(failure: Failure) -> Schema:
+    told: Schema = {"description": failure.description, "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    return told | ({"headers": _headers(failure.headers)} if failure.headers else {})
+
+
+def _headers(names: Sequence[str]) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _content(gives: type | str) -> Schema:
+    if isinstance(gives, str):
+        return {gives: {"schema": {"type": "object" if gives == JSON else "string"}}}
+    return {JSON: {"schema": {"$ref": f"#/components/schemas/{gives.__name__}"}}}
