@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from opensearchpy import OpenSearch
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from opensearchpy import OpenSearch, Urllib3HttpConnection
+from opensearchpy.exceptions import AuthenticationException, AuthorizationException, TransportError
 from opensearchpy.exceptions import ConnectionError as IndexDown
 
-__all__ = ["IndexDown", "connect", "unreachable"]
+from opensearch.settings import shown
+
+__all__ = ["Denied", "IndexDown", "Watch", "connect", "denied", "unreachable"]
 
 
-def connect(url: str, *, ca_cert: str | None = None, timeout: float = 30.0, connections: int = 16) -> OpenSearch:
+# What `except` takes: it does not know us, or does not let us.
+Denied = (AuthenticationException, AuthorizationException)
+
+
+class Watch(Protocol):
+    """Who is told of each request to OpenSearch."""
+
+    def headers(self) -> Mapping[str, str]:
+        """What goes with the request that begins now."""
+
+    def took(self, seconds: float, outcome: str) -> None:
+        """A request ended: answered, refused or away."""
+
+
+def connect(
+    url: str, *, ca_cert: str | None = None, timeout: float = 30.0, connections: int = 16, watch: Watch | None = None
+) -> OpenSearch:
     """A client for one cluster. Who calls retries: the library's own retries do not wait between tries.
 
     `timeout` in seconds for each request; `connections` is how many threads may ask at once without waiting (the default is 1).
     """
     return OpenSearch(
         hosts=[url],
+        connection_class=_Connection,
+        watch=watch,
         ca_certs=ca_cert,
         verify_certs=True,
         timeout=timeout,
@@ -28,6 +53,38 @@ def connect(url: str, *, ca_cert: str | None = None, timeout: float = 30.0, conn
 def unreachable(url: str) -> str:
     """What to tell a person when OpenSearch does not answer."""
     return (
-        f"OpenSearch does not answer at {url}. Start it (`make up` starts an embedded one, `docker compose up` a stock one) "
+        f"OpenSearch does not answer at {shown(url)}. Start it (`make up` starts an embedded one, `docker compose up` a stock one) "
         "or set OPENSEARCH_URL to where it runs"
     )
+
+
+def denied(url: str, status: int | str) -> str:
+    """What to tell a person when OpenSearch answers 401 or 403."""
+    if status == 401:
+        return f"OpenSearch at {shown(url)} does not know us: check OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD_FILE"
+    return f"OpenSearch at {shown(url)} does not let us: docs/access.md has the roles that indexer and searchapi need"
+
+
+class _Connection(Urllib3HttpConnection):
+    """The library's own, watched where somebody wants to know."""
+
+    def __init__(self, watch: Watch | None = None, **options: Any) -> None:  # the library's own options
+        super().__init__(**options)
+        self._watch = watch
+
+    def perform_request(self, *request: Any, headers: Mapping[str, str] | None = None, **options: Any) -> Any:
+        """As the library does it."""
+        if self._watch is None:
+            return super().perform_request(*request, **options, headers=headers)
+        began, outcome = time.perf_counter(), "answered"
+        try:
+            return super().perform_request(*request, **options, headers={**(headers or {}), **self._watch.headers()})
+        except IndexDown:
+            outcome = "away"
+            raise
+        except TransportError as error:
+            # 404 is an answer: there is no such leaflet.
+            outcome = "answered" if error.status_code == 404 else "refused"
+            raise
+        finally:
+            self._watch.took(time.perf_counter() - began, outcome)

@@ -10,7 +10,8 @@ from flask import Flask, Response, render_template, request
 from opensearchpy.exceptions import TransportError
 from werkzeug.exceptions import HTTPException
 
-from opensearch.client import IndexDown, unreachable
+from opensearch.client import Denied, IndexDown, denied, unreachable
+from searchapi.access import BASIC, BEARER
 from searchapi.params import BadParameter
 from searchapi.state import NotReady
 
@@ -21,6 +22,9 @@ RETRY_AFTER = "5"
 _PAGE_TEXTS = {
     HTTPStatus.BAD_REQUEST: "Não entendi o pedido. Confira o que foi digitado e tente de novo.",
     HTTPStatus.NOT_FOUND: "Não encontrei esta página ou esta bula. Ela pode ter sido retirada pela fonte.",
+    HTTPStatus.UNAUTHORIZED: "Para consultar as bulas é preciso uma chave. Recarregue a página e digite a sua no lugar da senha.",
+    HTTPStatus.FORBIDDEN: "Esta chave não dá acesso à busca. Peça a quem cuida do sistema uma que dê.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Foram muitas consultas em pouco tempo. Aguarde um minuto e tente de novo.",
     HTTPStatus.SERVICE_UNAVAILABLE: "A busca está fora do ar neste momento. Tente de novo em alguns segundos.",
 }
 
@@ -35,6 +39,10 @@ def register(app: Flask, opensearch_url: str) -> None:
         log.error("OpenSearch does not answer", extra={"error": type(error).__name__})
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, unreachable(opensearch_url))
 
+    def stranger(error: TransportError) -> Response:
+        log.error("OpenSearch lets us not in", extra={"status": error.status_code})
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, denied(opensearch_url, error.status_code))
+
     def refused(error: TransportError) -> Response:
         log.error("OpenSearch refused", extra={"status": error.status_code, "error": str(error.error)})
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "OpenSearch could not answer just now: try again in a few seconds")
@@ -48,6 +56,8 @@ def register(app: Flask, opensearch_url: str) -> None:
     app.register_error_handler(BadParameter, bad_parameter)
     app.register_error_handler(IndexDown, down)
     app.register_error_handler(TransportError, refused)
+    for kind in Denied:
+        app.register_error_handler(kind, stranger)
     app.register_error_handler(NotReady, not_ready)
     app.register_error_handler(HTTPException, http)
 
@@ -63,7 +73,9 @@ def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Res
             problem["parameter"] = parameter
         response = Response(json.dumps(problem, ensure_ascii=False), status=status, mimetype="application/problem+json")
     if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
+        # A browser asks its user for a name and the key; a program reads of both ways.
+        for challenge in (BASIC,) if response.mimetype == "text/html" else (BEARER, BASIC):
+            response.headers.add("WWW-Authenticate", challenge)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         response.headers["Retry-After"] = RETRY_AFTER
     return response

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, render_template, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from flask import Blueprint, Response, abort, g, render_template, request
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from searchapi import params, present
+from searchapi.access import Door
 from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
 from searchapi.gaps import GapCounter
-from searchapi.keys import Keyring, Role
+from searchapi.keys import Role
 from searchapi.metrics import Metrics
 from searchapi.params import BadParameter, Pair, Question
 from searchapi.present import Json
@@ -33,7 +34,7 @@ class Desk:
     state: IndexState
     cache: AnswerCache
     metrics: Metrics
-    keyring: Keyring
+    door: Door
     gaps: GapCounter
 
 
@@ -53,7 +54,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
     def search() -> Response:
         question = params.search(request.args)
         if question.explain:
-            _require(desk.keyring, Role.EXPLAIN)
+            desk.door.require(Role.EXPLAIN)
         told = _explained(desk, question) if question.explain else _told(desk, question)
         response = _json(told.body)
         response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
@@ -92,14 +93,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
 
     @routes.get("/metrics")
     def metrics() -> Response:
-        # Told also while OpenSearch is away: that is when somebody looks.
-        known = desk.state.newest
-        desk.metrics.refused.set(len(known.refused) if known else 0)
-        for source in known.freshness.sources if known else ():
-            desk.metrics.leaflets.labels(source.source).set(source.leaflets)
-            if source.synced_at:
-                desk.metrics.synced.labels(source.source).set(source.synced_at.timestamp())
-        return Response(generate_latest(desk.metrics.registry), content_type=CONTENT_TYPE_LATEST)
+        return Response(desk.metrics.told(), content_type=CONTENT_TYPE_LATEST)
 
     @routes.get("/openapi.json")
     def openapi() -> Response:
@@ -182,27 +176,8 @@ def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool
     answer = desk.answers.search(meant, question.filters, question.window, snapshot, explain=explain)
     desk.metrics.outcomes.labels("found" if answer.total else "suggested" if answer.meant.suggestions else "nothing").inc()
     if not answer.total:
-        desk.gaps.heard(answer.meant, desk.keyring.name(_bearer()) or request.remote_addr or "", snapshot.names)
+        desk.gaps.heard(answer.meant, g.asker.key or g.asker.address, snapshot.names)
     return present.search(answer, question.filters, question.window)
-
-
-def _require(keyring: Keyring, role: Role) -> None:
-    """Answers 401 or 403 in place of the request where its key does not open what is asked for."""
-    roles = keyring.roles(_bearer())
-    if roles is None:
-        abort(
-            HTTPStatus.UNAUTHORIZED,
-            description=f"this needs a key with the role {role}: send `Authorization: Bearer KEY`. An operator makes one with "
-            f"`searchapi keys new NAME --role {role}` and puts its line into the file that API_KEYS_FILE names",
-        )
-    if role not in roles:
-        abort(HTTPStatus.FORBIDDEN, description=f"this key lacks the role {role}: an operator adds it to the key's line in API_KEYS_FILE")
-
-
-def _bearer() -> str:
-    """The key that came with the request; empty where none did."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
