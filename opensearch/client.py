@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from opensearchpy import OpenSearch, Urllib3HttpConnection
@@ -72,13 +72,22 @@ class _Connection(Urllib3HttpConnection):
         super().__init__(**options)
         self._watch = watch
 
-    def perform_request(self, *request: Any, headers: Mapping[str, str] | None = None, **options: Any) -> Any:
+    def perform_request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+        ignore: Collection[int] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """As the library does it."""
         if self._watch is None:
-            return super().perform_request(*request, **options, headers=headers)
+            return super().perform_request(method, url, params, body, timeout, ignore, headers)
         began, outcome = time.perf_counter(), "answered"
         try:
-            return super().perform_request(*request, **options, headers={**(headers or {}), **self._watch.headers()})
+            return super().perform_request(method, url, params, body, timeout, ignore, {**(headers or {}), **self._watch.headers()})
         except IndexDown:
             outcome = "away"
             raise

@@ -54,7 +54,7 @@ def access_log(where: str | None) -> AccessLog | None:
     if where is None:
         return None
     with_address = where != "-"
-    logger = logging.Logger("access")  # of its own: what the other logs are set to does not touch it
+    logger = logging.Logger("access")  # noqa: LOG001 - apart from the others: their level and handlers are not its own
     logger.addHandler(_file(where) if with_address else logging.StreamHandler(sys.stderr))
 
     def write(line: Line) -> None:

@@ -20,8 +20,8 @@ from searchapi.lookalikes import LookalikesRejected, listed
 from searchapi.settings import Settings
 
 MISCONFIGURED = 2
-# One process, so that /metrics tells the whole; 16 answers may wait for OpenSearch at once.
-WORKERS, THREADS = 1, 16
+# Answers of one worker that may wait for OpenSearch at once.
+THREADS = 16
 
 
 class Server(BaseApplication):
@@ -34,8 +34,8 @@ class Server(BaseApplication):
     def load_config(self) -> None:
         """gunicorn's own settings. Its access log stays off: addresses carry questions."""
         options: dict[str, Any] = {  # gunicorn takes values of any type
-            "bind": f"{self.settings.searchapi_host}:{self.settings.port}",
-            "workers": WORKERS,
+            "bind": f"[{host}]:{self.settings.port}" if ":" in (host := self.settings.searchapi_host) else f"{host}:{self.settings.port}",
+            "workers": self.settings.workers,
             "threads": THREADS,
             "worker_class": "gthread",
             "graceful_timeout": 10,

@@ -16,7 +16,7 @@ class NotGuarded(Exception):
 
 
 def require_guard(settings: Settings) -> None:
-    """Raises NotGuarded where others than this machine could reach an open search that nobody opened in words; KeysRejected for its file."""
+    """Raises NotGuarded where others could reach a search that nobody opened in words; KeysRejected where nobody at all could search."""
     where = f"SEARCHAPI_HOST={settings.searchapi_host}"
     if settings.searchapi_open:
         if settings.api_keys_file:
@@ -26,8 +26,8 @@ def require_guard(settings: Settings) -> None:
     elif settings.trusted_proxies or not _is_here(settings.searchapi_host):
         reached = f"TRUSTED_PROXIES={settings.trusted_proxies}" if settings.trusted_proxies else where
         message = (
-            f"others could search here ({reached}), and nothing says who may. Set API_KEYS_FILE to a file of keys (`searchapi keys new NAME "
-            f"--role search` makes one), or SEARCHAPI_HOST=127.0.0.1 without TRUSTED_PROXIES, or, in words, SEARCHAPI_OPEN='{TO_ANYONE}'"
+            f"others could search here ({reached}), and nothing says who may. Set API_KEYS_FILE to a file of keys (`searchapi keys new "
+            f"NAME --role search` makes one), or SEARCHAPI_HOST=127.0.0.1 without TRUSTED_PROXIES, or in words SEARCHAPI_OPEN='{TO_ANYONE}'"
         )
         raise NotGuarded(message)
 

@@ -48,4 +48,5 @@ class Settings(CommonSettings):
         None, description="file of one line a request; - is standard error, without addresses", examples=["/var/log/bulario/access.log"]
     )
     gaps_askers: int = Field(5, ge=2, description="how many must have searched for an unknown word before it is listed", examples=["10"])
+    workers: int = Field(1, ge=1, description="how many processes answer; their sizes follow from it and the cores", examples=["2"])
     searchapi_host: str = Field("127.0.0.1", description="the address searchapi listens on", examples=["10.0.0.5"])

@@ -86,7 +86,7 @@ class Desk:
 @pytest.fixture
 def desk(client: OpenSearch, opensearch_url: str, redis_url: str, indices: Indices, stores: Stores, tmp_path: Path) -> Iterator[Desk]:
     """An empty desk."""
-    made = new("tests", frozenset({Role.EXPLAIN}))
+    made = new("tests", frozenset({Role.SEARCH, Role.EXPLAIN}))
     file = tmp_path / "keys.toml"
     file.write_text(made.line)
     app = app_of(opensearch_url, redis_url, indices, API_KEYS_FILE=str(file))
