@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
@@ -68,9 +69,11 @@ def denied(url: str, status: int | str) -> str:
 class _Connection(Urllib3HttpConnection):
     """The library's own, watched where somebody wants to know."""
 
-    def __init__(self, watch: Watch | None = None, **options: Any) -> None:  # the library's own options
+    def __init__(self, watch: Watch | None = None, http_auth: str | None = None, **options: Any) -> None:  # the library's own options
         super().__init__(**options)
         self._watch = watch
+        if http_auth:  # in UTF-8, as OpenSearch reads it: the library's own way is Latin-1, and fails with what that does not have
+            self.headers["authorization"] = f"Basic {b64encode(http_auth.encode()).decode()}"
 
     def perform_request(
         self,

@@ -48,6 +48,14 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _whole_credentials(value: str) -> str:
+    parts = urlsplit(value)
+    if "@" in parts.netloc and not (parts.username and parts.password):
+        message = "names a user without a password: write both, or neither and set OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD_FILE"
+        raise ValueError(message)
+    return value
+
+
 def _secret(path: Path) -> Path:
     try:
         if path.read_text(encoding="utf-8").strip():
@@ -78,7 +86,9 @@ class CommonSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    opensearch_url: HttpUrl = Field("http://127.0.0.1:9230", description="where OpenSearch answers", examples=["https://search:9200"])
+    opensearch_url: Annotated[HttpUrl, AfterValidator(_whole_credentials)] = Field(
+        "http://127.0.0.1:9230", description="where OpenSearch answers", examples=["https://search:9200"]
+    )
     opensearch_ca_cert: FilePath | None = Field(None, description="CA certificate of OpenSearch", examples=["/etc/ssl/search-ca.pem"])
     opensearch_password_file: SecretFile | None = Field(
         None, description="file with the password of OPENSEARCH_USERNAME", examples=["/run/secrets/opensearch"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +23,14 @@ _GONE = "gone"
 @contextmanager
 def directory() -> Iterator[Path]:
     """A directory of this process's own for its workers' metrics, until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="bulario-metrics-") as path:
-        os.environ[VARIABLE] = path
+    path, owner = tempfile.mkdtemp(prefix="bulario-metrics-"), os.getpid()
+    os.environ[VARIABLE] = path
+    try:
         yield Path(path)
+    finally:
+        # A worker is a fork of this block: one that ends leaves it too, and the others still write.
+        if os.getpid() == owner:
+            shutil.rmtree(path)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ FOLDER = "[sources.pasta]\ntype = 'folder'\npath = 'bulas'\n"
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The command, in a folder of its own."""
-    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH", "HOME", "LANG"}}
     return subprocess.run([INDEXER, *arguments], cwd=folder, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -197,7 +197,8 @@ def test_run_pulls_serves_metrics_and_ends_when_told(tmp_path: Path, opensearch_
 def searchapi(folder: Path, **environ: str) -> Iterator[str]:
     """A searchapi that says all it can; gives where it answers, and leaves what it said in `said.txt`."""
     port = str(free_port())
-    told = {"PATH": os.environ["PATH"], "PORT": port, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"} | environ
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}}
+    told = clean | {"PORT": port, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"} | environ
     with (
         (folder / "said.txt").open("w") as said,
         subprocess.Popen([SEARCHAPI], cwd=folder, env=told, stdout=said, stderr=subprocess.STDOUT) as process,
