@@ -39,7 +39,9 @@ def create_app(settings: Settings, *, indices: Indices | None = None, cache_pref
     desk = routes.Desk(answers, state, cache.AnswerCache(redis, cache_prefix), metrics, door, gaps)
     app = Flask("searchapi", static_folder=None)
     app.extensions["desk"] = desk
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        proxies = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign] # as Flask's manual has it
     edge.register(app, door, metrics, access_log(settings.access_log))
     app.jinja_env.filters.update(FILTERS)
     app.register_blueprint(routes.api(desk))

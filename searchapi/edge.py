@@ -38,10 +38,7 @@ def register(app: Flask, door: Door, metrics: Metrics, log: AccessLog | None) ->
     def end(response: Response) -> Response:
         own: Trace = g.trace
         allowance: Allowance | None = g.get("allowance")
-        headers.add(response.headers, request.endpoint)
-        response.headers["traceparent"] = str(own)
-        if allowance:
-            response.headers["RateLimit-Policy"], response.headers["RateLimit"] = allowance.policy, allowance.left
+        headers.add(response.headers, request.endpoint, str(own), allowance)
         seconds = time.perf_counter() - g.began
         metrics.seconds.labels(route(), str(response.status_code)).observe(seconds)
         if log:

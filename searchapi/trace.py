@@ -35,7 +35,8 @@ def trace(traceparent: str) -> Trace:
     """The trace of a request that came with this header; a new one where the header is none."""
     found = _TRACEPARENT.fullmatch(traceparent.strip()) if traceparent else None
     if found is None or (found[1] == "00" and found[5]):
-        return Trace(secrets.token_hex(16), secrets.token_hex(8), sampled=False)
+        new = secrets.token_hex(24)
+        return Trace(new[:32], new[32:], sampled=False)
     return Trace(found[2], secrets.token_hex(8), sampled=bool(int(found[4], 16) & 1))
 
 
