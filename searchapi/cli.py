@@ -55,8 +55,8 @@ class Server(BaseApplication):
         return create_app(self.settings)
 
 
-def _child_exit(_: Any, worker: Any) -> None:  # gunicorn's own
-    workers.bury(worker.pid)
+def _child_exit(parent: Any, _: Any) -> None:  # gunicorn's own, which are untyped
+    workers.bury(parent.WORKERS)
 
 
 _HELP = "Serves the SAC page and the search API on PORT until it is told to stop. It reads from the environment:\n\n\b\n" + "\n".join(
