@@ -26,6 +26,13 @@ class Metrics:
 
     def __init__(self, newest: Callable[[], Snapshot | None] = lambda: None) -> None:
         self.registry = CollectorRegistry()
+        self._facts = _IndexFacts(newest)
+        self.registry.register(self._facts)
+        with workers.opening():
+            self._declare()
+
+    def _declare(self) -> None:
+        """Makes each metric, and what it can tell at 0 where that is known before anything happened: its files stand from here on."""
         self.seconds = Histogram(
             "searchapi_request_seconds", "time to answer a request, by route and status", ["route", "status"],
             registry=self.registry, buckets=_SECONDS,
@@ -54,8 +61,13 @@ class Metrics:
             "searchapi_shed_total", "requests refused because too much was asked at once, by reason: busy, late", ["reason"],
             registry=self.registry,
         )  # fmt: skip
-        self._facts = _IndexFacts(newest)
-        self.registry.register(self._facts)
+        for scope in ("search", "typing"):
+            for whose in ("key", "address"):
+                self.limited.labels(scope, whose)
+        for reason in ("busy", "late"):
+            self.shed.labels(reason)
+        for outcome in ("answered", "away"):
+            self.cache_seconds.labels(outcome)
 
     def told(self) -> bytes:
         """What a metrics server is told: of all workers together."""

@@ -48,6 +48,17 @@ def reading() -> Iterator[Path | None]:
         yield Path(path)
 
 
+@contextmanager
+def opening() -> Iterator[None]:
+    """While this process makes its files: a scrape that met one before its first bytes stand in it would fail."""
+    path = os.environ.get(VARIABLE)
+    if path is None:
+        yield
+        return
+    with _locked(Path(path), fcntl.LOCK_EX):
+        yield
+
+
 def bury(alive: Container[int]) -> None:
     """Adds dead workers' counts to those of the dead, and forgets what they were doing. For the parent of the workers alone.
 

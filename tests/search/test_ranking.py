@@ -19,6 +19,7 @@ from leaflets import Audience, Category, Change, Content, Facts, Leaflet, Sectio
 from leaflets.reading import leaflet
 from opensearch.generations import Indices
 from searchapi.keys import Role, new
+from searchapi.settings import TO_ANYONE
 from tests.conftest import app_of
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,10 +87,10 @@ class Desk:
 @pytest.fixture
 def desk(client: OpenSearch, opensearch_url: str, redis_url: str, indices: Indices, stores: Stores, tmp_path: Path) -> Iterator[Desk]:
     """An empty desk."""
-    made = new("tests", frozenset({Role.SEARCH, Role.EXPLAIN}))
+    made = new("tests", frozenset({Role.EXPLAIN}))
     file = tmp_path / "keys.toml"
     file.write_text(made.line)
-    app = app_of(opensearch_url, redis_url, indices, API_KEYS_FILE=str(file))
+    app = app_of(opensearch_url, redis_url, indices, API_KEYS_FILE=str(file), SEARCHAPI_OPEN=TO_ANYONE)
     yield Desk(client, indices, stores, app, made.secret)
     app.extensions["desk"].state.stop()
 
