@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 
-from flask import abort, g, request
+from flask import abort
+from werkzeug.wrappers import Request
 
 from searchapi.guard import loopback
 from searchapi.keys import Holder, Keyring, Role
@@ -45,10 +46,11 @@ class TooOften(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: the holder of a good key, and from which address."""
+    """Who asks: the holder of a good key, and from which address. `allowance` is what it may still ask; None where it is not counted."""
 
     holder: Holder | None
     address: str
+    allowance: Allowance | None
 
     @property
     def key(self) -> str:
@@ -69,48 +71,53 @@ class Door:
             self._guarded -= {Role.SEARCH}
         self._warned = False
 
-    def admit(self) -> None:
-        """Notes who asks; raises TooOften, and aborts with 401 or 403."""
-        g.asker = asker = Asker(self._keyring.holder(_secret()), request.remote_addr or "")
-        endpoint = request.endpoint or ""
-        if endpoint not in _UNCOUNTED:
-            self._count(asker, _SCOPES.get(endpoint, Scope.SEARCH))
-        if endpoint not in _FREE:
-            self.require(_ROLES.get(endpoint, Role.SEARCH))
+    def asker(self, asked: Request, endpoint: str) -> Asker:
+        """Who asks, counted where such requests are."""
+        holder, address = self._keyring.holder(_secret(asked)), asked.remote_addr or ""
+        if endpoint in _UNCOUNTED or (holder is None and self._is_local(asked, address)):
+            return Asker(holder, address, None)
+        scope = _SCOPES.get(endpoint, Scope.SEARCH)
+        if holder:
+            allowance = self._meter.take(f"key {holder.name}", scope, holder.limit or self._key_limit)
+        else:
+            allowance = self._meter.take(f"address {_counted_as(address)}", scope, self._address_limit)
+        if allowance.spent:
+            self._metrics.limited.labels(scope, "key" if holder else "address").inc()
+        return Asker(holder, address, allowance)
 
-    def require(self, role: Role) -> None:
-        """Aborts with 401 or 403 where the request's key does not open what is asked for."""
+    def admits(self, asker: Asker, endpoint: str) -> bool:
+        """Whether this asker is let in."""
+        role = _ROLES.get(endpoint, Role.SEARCH)
+        opened = endpoint in _FREE or role not in self._guarded or bool(asker.holder and role in asker.holder.roles)
+        return opened and not (asker.allowance and asker.allowance.spent)
+
+    def admit(self, asker: Asker, endpoint: str) -> None:
+        """Raises TooOften, or aborts with 401 or 403, for one that is not."""
+        if asker.allowance and asker.allowance.spent:
+            raise TooOften(asker.allowance)
+        if endpoint not in _FREE:
+            self.require(asker, _ROLES.get(endpoint, Role.SEARCH))
+
+    def require(self, asker: Asker, role: Role) -> None:
+        """Aborts with 401 or 403 where the asker's key does not open what is asked for."""
         if role not in self._guarded:
             return
-        holder: Holder | None = g.asker.holder
-        if holder is None:
+        if asker.holder is None:
             abort(
                 HTTPStatus.UNAUTHORIZED,
                 description=f"this needs a key with the role {role}: send `Authorization: Bearer KEY`. An operator makes one with "
                 f"`searchapi keys new NAME --role {role}` and puts its line into the file that API_KEYS_FILE names",
             )
-        if role not in holder.roles:
+        if role not in asker.holder.roles:
             abort(
                 HTTPStatus.FORBIDDEN, description=f"this key lacks the role {role}: an operator adds it to the key's line in API_KEYS_FILE"
             )
 
-    def _count(self, asker: Asker, scope: Scope) -> None:
-        if asker.holder:
-            allowance = self._meter.take(f"key {asker.key}", scope, asker.holder.limit or self._key_limit)
-        elif self._is_local(asker.address):
-            return
-        else:
-            allowance = self._meter.take(f"address {_counted_as(asker.address)}", scope, self._address_limit)
-        g.allowance = allowance
-        if allowance.spent:
-            self._metrics.limited.labels(scope, "key" if asker.holder else "address").inc()
-            raise TooOften(allowance)
-
-    def _is_local(self, address: str) -> bool:
+    def _is_local(self, asked: Request, address: str) -> bool:
         """Whether a program on this machine asks, which could ask OpenSearch as well; not where a proxy asks for somebody else."""
         if not loopback(address):
             return False
-        if "X-Forwarded-For" not in request.headers:
+        if "X-Forwarded-For" not in asked.headers:
             return True
         if not self._warned:
             self._warned = True
@@ -118,9 +125,9 @@ class Door:
         return False
 
 
-def _secret() -> str:
+def _secret(asked: Request) -> str:
     """The key that came with the request; empty where none did."""
-    sent = request.authorization if "Authorization" in request.headers else None
+    sent = asked.authorization if "Authorization" in asked.headers else None
     if sent is None:
         return ""
     return (sent.password if sent.type == "basic" else sent.token if sent.type == "bearer" else "") or ""

@@ -54,7 +54,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
     def search() -> Response:
         question = params.search(request.args)
         if question.explain:
-            desk.door.require(Role.EXPLAIN)
+            desk.door.require(g.visit.asker, Role.EXPLAIN)
         told = _explained(desk, question) if question.explain else _told(desk, question)
         response = _json(told.body)
         response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
@@ -176,7 +176,7 @@ def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool
     answer = desk.answers.search(meant, question.filters, question.window, snapshot, explain=explain)
     desk.metrics.outcomes.labels("found" if answer.total else "suggested" if answer.meant.suggestions else "nothing").inc()
     if not answer.total:
-        desk.gaps.heard(answer.meant, g.asker.key or g.asker.address, snapshot.names)
+        desk.gaps.heard(answer.meant, g.visit.asker.key or g.visit.asker.address, snapshot.names)
     return present.search(answer, question.filters, question.window)
 
 

@@ -48,7 +48,7 @@ class EngineWatch:
 
     def headers(self) -> Mapping[str, str]:
         """The trace of the request that this thread answers; nothing for what the process asks for itself."""
-        own: Trace | None = g.get("trace") if has_request_context() else None
+        own: Trace | None = g.visit.trace if has_request_context() and "visit" in g else None
         return {"traceparent": str(own.child()), "X-Opaque-Id": own.trace_id} if own else {}
 
     def took(self, seconds: float, outcome: str) -> None:
