@@ -42,7 +42,8 @@ def create_app(settings: Settings, *, indices: Indices | None = None, cache_pref
     if settings.trusted_proxies:
         proxies = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign] # as Flask's manual has it
-    edge.register(app, edge.Edge(door, metrics, access_log(settings.access_log)))
+    app.extensions["edge"] = edge.Edge(door, metrics, access_log(settings.access_log))
+    edge.register(app, app.extensions["edge"])
     app.jinja_env.filters.update(FILTERS)
     app.register_blueprint(routes.api(desk))
     app.register_blueprint(routes.page(desk))

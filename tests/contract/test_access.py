@@ -6,24 +6,30 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+from werkzeug.wrappers import Request, Response
 
 from opensearch.client import connect
 from opensearch.process import free_port
 from opensearch.settings import WrongSettings, read
 from searchapi import cache
 from searchapi.access import BASIC
+from searchapi.edge import Edge
 from searchapi.keys import NewKey, Role, new
 from searchapi.settings import TO_ANYONE, Settings
 from tests.conftest import Demo, app_of
+
+if TYPE_CHECKING:  # a module of types alone
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # What needs no key, whoever asks.
 FREE = {"/livez", "/readyz", "/openapi.json", "/static/<path:filename>"}
@@ -202,6 +208,31 @@ def test_only_trusted_proxies_are_believed(demo: Demo, opensearch_url: str, redi
         forged = {"X-Forwarded-For": f"10.9.9.9, 10.2.0.{n}"}
         answers = [behind.get("/v1/sources", environ_base={"REMOTE_ADDR": "127.0.0.1"}, headers=forged) for _ in range(3)]
         assert statuses(answers) == [200, 200, 429]
+
+
+def test_what_stands_before_flask_meets_the_same_door(demo: Demo, opensearch_url: str, redis_url: str) -> None:
+    """A request is counted once, whether something before Flask answers it or passes it on."""
+    app = app_of(opensearch_url, redis_url, demo.indices, ADDRESS_LIMIT="4/minute")
+    edge: Edge = app.extensions["edge"]
+    behind = app.wsgi_app
+
+    def front(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        asked = Request(environ)
+        visit = edge.arrive(asked, "api.sources")
+        if "mine" not in asked.args or not edge.door.admits(visit.asker, "api.sources"):
+            return behind(environ, start_response)
+        response = edge.finished(Response("mine"), asked, "/v1/sources", "api.sources")
+        edge.left(asked)
+        return response(environ, start_response)
+
+    app.wsgi_app = front  # type: ignore[method-assign]  # Flask's own way to put something before it
+    api = app.test_client()
+    assert statuses([api.get(address, environ_base=OFFICE) for address in ("/v1/sources", "/v1/sources?mine") * 3]) == [200] * 4 + [429] * 2
+    assert api.get("/v1/sources?mine", environ_base={"REMOTE_ADDR": "10.0.0.9"}).headers["RateLimit-Policy"] == '"search";q=4;w=60'
+    told = api.get("/metrics").get_data(as_text=True)
+    assert "searchapi_in_flight 1.0" in told
+    assert 'searchapi_request_seconds_count{route="/v1/sources",status="200"} 5.0' in told
+    assert 'searchapi_limited_total{scope="search",whose="address"} 2.0' in told
 
 
 def test_without_redis_limits_hold(opensearch_url: str, demo: Demo) -> None:
