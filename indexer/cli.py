@@ -42,14 +42,14 @@ from indexer.sources.config import Misconfigured, configured
 from indexer.write import Batch, Writer
 from leaflets import Leaflet
 from opensearch import logs
-from opensearch.client import IndexDown, connect, unreachable
+from opensearch.client import Denied, IndexDown, connect, denied, unreachable
 from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
 from opensearch.history import History
 from opensearch.joined import joined, sentence
 from opensearch.names import names
 from opensearch.operations import Busy, Lost
-from opensearch.settings import WrongSettings, read
+from opensearch.settings import WrongSettings, read, shown
 from opensearch.synonyms import FILE as SYNONYMS_FILE
 from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
 
@@ -105,7 +105,7 @@ class Indexer:
         settings = self.settings
         ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
         paces = {source.name: source.every or settings.sync_every for source in self.sources}
-        return Watch(connect(settings.opensearch_url, ca_cert=ca_cert, timeout=LOOK_PATIENCE), self.indices, paces)
+        return Watch(connect(settings.opensearch_address, ca_cert=ca_cert, timeout=LOOK_PATIENCE), self.indices, paces)
 
     def alerts(self, watch: Watch) -> Alerts:
         """What tells Slack of incidents."""
@@ -329,7 +329,7 @@ def check() -> None:
     """Read the configuration, reach every source, OpenSearch and Redis, and change nothing."""
     failed = False
     with _indexer() as indexer:
-        told = [("OpenSearch", indexer.settings.opensearch_url, indexer.client.info()["version"]["number"])]
+        told = [("OpenSearch", shown(indexer.settings.opensearch_url), indexer.client.info()["version"]["number"])]
         for source in indexer.sources:
             try:
                 told.append((source.name, "source", source.check()))
@@ -337,7 +337,7 @@ def check() -> None:
                 failed = True
                 told.append((source.name, "source", f"FAILED: {error}"))
         try:
-            redis.Redis.from_url(indexer.settings.redis_url, socket_timeout=1, socket_connect_timeout=1).ping()
+            redis.Redis.from_url(indexer.settings.redis_address, socket_timeout=1, socket_connect_timeout=1).ping()
             told.append(("Redis", "cache", "answers"))
         except redis.RedisError:
             failed = True
@@ -498,12 +498,14 @@ def _reaching() -> Iterator[_Reached]:
     logs.configure(settings.log_format, settings.log_level)
     try:
         ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
-        yield _Reached(settings, connect(settings.opensearch_url, ca_cert=ca_cert))
+        yield _Reached(settings, connect(settings.opensearch_address, ca_cert=ca_cert))
     except (Misconfigured, SynonymsRejected, OldIndex) as error:
         _misconfigured(str(error))
     except IndexDown:
         logs.complain("indexer", unreachable(settings.opensearch_url))
         sys.exit(FAILED)
+    except Denied as error:
+        _misconfigured(denied(settings.opensearch_url, error.status_code))
 
 
 @contextmanager

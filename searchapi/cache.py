@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 import redis
@@ -18,6 +19,7 @@ from redis.retry import Retry
 
 from leaflets.names import fold
 from searchapi.params import Question
+from searchapi.watched_redis import WatchedRedis
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +31,14 @@ PATIENCE = 0.05
 LEFT_ALONE = 1.0
 
 
-def connect(url: str) -> redis.Redis:
-    """A client that answers or fails within PATIENCE."""
-    return redis.Redis.from_url(
+def connect(url: str, took: Callable[[float, str], None] | None = None) -> redis.Redis:
+    """A client that answers or fails within PATIENCE; `took` is told of each command."""
+    client = WatchedRedis.from_url(
         url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=Retry(NoBackoff(), 0), health_check_interval=0
     )
+    if isinstance(client, WatchedRedis):
+        client.took = took
+    return client
 
 
 class AnswerCache:

@@ -7,13 +7,13 @@ import logging
 import traceback
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, render_template, request
 from opensearchpy.exceptions import TransportError
 from werkzeug.exceptions import HTTPException
 
-from opensearch.client import IndexDown, unreachable
+from opensearch.client import Denied, IndexDown, denied, unreachable
+from searchapi.access import BASIC, BEARER
 from searchapi.params import BadParameter
 from searchapi.shapes import Problem
 from searchapi.state import NotReady
@@ -30,6 +30,9 @@ _PAGE_TEXTS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "Esta página não aceita este tipo de pedido.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "O pedido é grande demais. Escreva a pergunta na caixa de busca.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Algo deu errado aqui e ficou registrado para o suporte. Tente de novo.",
+    HTTPStatus.UNAUTHORIZED: "Para consultar as bulas é preciso uma chave. Recarregue a página e digite a sua no lugar da senha.",
+    HTTPStatus.FORBIDDEN: "Esta chave não dá acesso à busca. Peça a quem cuida do sistema uma que dê.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Foram muitas consultas em pouco tempo. Aguarde um minuto e tente de novo.",
     HTTPStatus.SERVICE_UNAVAILABLE: "A busca está fora do ar neste momento. Tente de novo em alguns segundos.",
 }
 # Where our own words say more than the library's.
@@ -48,7 +51,11 @@ def register(app: Flask, opensearch_url: str) -> None:
 
     def down(error: IndexDown) -> Response:
         log.error("OpenSearch does not answer", extra={"error": type(error).__name__})
-        return answer(HTTPStatus.SERVICE_UNAVAILABLE, unreachable(without_secrets(opensearch_url)))
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, unreachable(opensearch_url))
+
+    def stranger(error: TransportError) -> Response:
+        log.error("OpenSearch lets us not in", extra={"status": error.status_code})
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, denied(opensearch_url, error.status_code))
 
     def refused(error: TransportError) -> Response:
         log.error("OpenSearch refused", extra={"status": error.status_code, "error": str(error.error)})
@@ -69,14 +76,10 @@ def register(app: Flask, opensearch_url: str) -> None:
     app.register_error_handler(BadParameter, bad_parameter)
     app.register_error_handler(IndexDown, down)
     app.register_error_handler(TransportError, refused)
+    for kind in Denied:
+        app.register_error_handler(kind, stranger)
     app.register_error_handler(NotReady, not_ready)
     app.register_error_handler(HTTPException, http)
-
-
-def without_secrets(url: str) -> str:
-    """An address without the name and password that it may hold."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Response:
@@ -87,7 +90,9 @@ def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Res
     else:
         response = Response(problem(status, detail, parameter), status=status, mimetype="application/problem+json")
     if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
+        # A browser asks its user for a name and the key; a program reads of both ways.
+        for challenge in (BASIC,) if response.mimetype == "text/html" else (BEARER, BASIC):
+            response.headers.add("WWW-Authenticate", challenge)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         response.headers["Retry-After"] = RETRY_AFTER
     return response

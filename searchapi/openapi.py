@@ -28,7 +28,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one address takes and gives. `gives` is a shape, or the media type of an answer that is no JSON of ours."""
+    """What one address takes and gives. `gives` is a shape, or the media type of an answer that is no JSON of ours.
+
+    `role` opens it where searchapi has keys; None: it is open to all. `more` opens what one of its parameters asks for.
+    """
 
     path: str
     name: str
@@ -39,7 +42,8 @@ class Operation:
     told: str
     fails: tuple[Failure, ...] = ()
     headers: tuple[str, ...] = ()
-    role: Role | None = None
+    role: Role | None = Role.SEARCH
+    more: Role | None = None
 
 
 def no_leaflet(description: str = "There is no such leaflet.") -> Failure:
@@ -48,7 +52,11 @@ def no_leaflet(description: str = "There is no such leaflet.") -> Failure:
 
 
 DOWN = Failure(HTTPStatus.SERVICE_UNAVAILABLE, "OpenSearch does not answer or holds no index yet.", ("Retry-After",))
-TOO_MANY = Failure(HTTPStatus.TOO_MANY_REQUESTS, "Too many questions in a short time.", ("Retry-After",))
+TOO_MANY = Failure(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Asked more often than the key's, or the address's, limit.",
+    ("Retry-After", "RateLimit-Policy", "RateLimit"),
+)
 _ALWAYS = (
     Failure(HTTPStatus.BAD_REQUEST, "A parameter cannot be used, does not exist or was given twice; `parameter` names it."),
     Failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Something that nobody foresaw went wrong; it was logged."),
@@ -59,13 +67,15 @@ _HEADERS = {
     "Cache-Status": "Where the answer came from (RFC 9211): `searchapi; hit`, `fwd=miss`, or `fwd=bypass` for explanations.",
     "Retry-After": "Seconds to wait before asking again.",
     "WWW-Authenticate": "How a key is sent.",
+    "RateLimit-Policy": "The limit: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers).",
+    "RateLimit": "What is left of it: `r` requests, for `t` seconds more.",
 }
 _ABOUT = (
     "Ranked, highlighted passages of medicine leaflets. `html` is safe to insert: the text is escaped, only <mark> is markup.\n\n"
     "Every address answers HEAD as it answers GET, and OPTIONS with what it allows. Answers carry a weak ETag, honour `If-None-Match` and "
     "are compressed with gzip for those who accept it. Every failure is a problem+json (RFC 9457), also those that are told nowhere below: "
     "404 of an unknown address, 405 with `Allow`, 413, 414 and 431 of what is too long to be read. A parameter that does not exist is an "
-    "error that names the nearest one."
+    "error that names the nearest one. Answers tell with `RateLimit-Policy` and `RateLimit` what an asker who is counted may still ask."
 )
 
 
@@ -93,8 +103,13 @@ def document(operations: Sequence[Operation]) -> Mapping[str, object]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A key of API_KEYS_FILE: `searchapi keys new NAME --role explain` makes one.",
-                }
+                    "description": "A key of API_KEYS_FILE: `searchapi keys new NAME --role search` makes one.",
+                },
+                "password": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The same key as the password, for browsers; any user name.",
+                },
             },
         },
     }
@@ -141,21 +156,23 @@ def _operation(operation: Operation) -> Schema:
         **{str(int(failure.status)): _failure(failure) for failure in failures},
     }
     if operation.role:
-        told["security"] = [{}, {"key": []}]
+        told["security"] = [{}, {"key": []}, {"password": []}]
     return told
 
 
 def _guarded(operation: Operation) -> tuple[Failure, ...]:
-    """How an address fails of which something needs a key."""
+    """How an address fails that may need a key."""
     if not operation.role:
         return ()
+    also = f" or {operation.more}=1" if operation.more else ""
+    lacks = f"{operation.role} or, with {operation.more}=1, {operation.more}" if operation.more else operation.role
     return (
         Failure(
             HTTPStatus.UNAUTHORIZED,
-            f"{operation.role}=1 without a key, or with one that API_KEYS_FILE does not have.",
+            f"No key, or one that API_KEYS_FILE does not have, where searchapi has keys{also}.",
             ("WWW-Authenticate",),
         ),
-        Failure(HTTPStatus.FORBIDDEN, f"The key lacks the role {operation.role}."),
+        Failure(HTTPStatus.FORBIDDEN, f"The key lacks the role {lacks}."),
     )
 
 

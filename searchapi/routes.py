@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from flask import Blueprint, Response, abort, render_template, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from flask import Blueprint, Response, abort, g, render_template, request
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from searchapi import params, present, shapes
+from searchapi.access import Door
 from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
 from searchapi.gaps import GapCounter
-from searchapi.keys import Keyring, Role
+from searchapi.keys import Role
 from searchapi.metrics import Metrics
 from searchapi.openapi import DOWN, JSON, TOO_MANY, Failure, Operation, document, no_leaflet
 from searchapi.params import BadParameter, Given, Pair, Parameter, Question
@@ -33,7 +34,7 @@ class Desk:
     state: IndexState
     cache: AnswerCache
     metrics: Metrics
-    keyring: Keyring
+    door: Door
     gaps: GapCounter
 
 
@@ -52,7 +53,7 @@ class Addresses:
         self.blueprint = Blueprint("api", __name__)
         self.operations: list[Operation] = []
 
-    def get(
+    def get(  # noqa: PLR0913  # a declaration: each is told by its name
         self,
         path: str,
         *,
@@ -61,11 +62,13 @@ class Addresses:
         told: str,
         fails: tuple[Failure, ...] = (),
         headers: tuple[str, ...] = (),
-        role: Role | None = None,
+        role: Role | None = Role.SEARCH,
+        more: Role | None = None,
     ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
         """Declares what answers at `path`: a function of the parameters `takes`, each given once, and of the path's own.
 
-        Its docstring is told as summary and description, `told` of its answer. What it needs a `role` for it requires itself.
+        Its docstring is told as summary and description, `told` of its answer. The door (access.py) asks
+        for `role`; what needs `more` it requires itself.
         """
 
         def declared(view: Callable[..., Response]) -> Callable[..., Response]:
@@ -82,6 +85,7 @@ class Addresses:
                     fails=fails,
                     headers=headers,
                     role=role,
+                    more=more,
                 )
             )
 
@@ -106,7 +110,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         told="What was understood and found.",
         fails=(TOO_MANY, DOWN),
         headers=("Cache-Status",),
-        role=Role.EXPLAIN,
+        more=Role.EXPLAIN,
     )
     def search(given: Given) -> Response:
         """Ranked, highlighted leaflets.
@@ -116,7 +120,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         """
         question = params.search(given)
         if question.explain:
-            _require(desk.keyring, Role.EXPLAIN)
+            desk.door.require(g.visit.asker, Role.EXPLAIN)
         told = _explained(desk, question) if question.explain else _told(desk, question)
         response = json_answer(told.body)
         response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
@@ -173,12 +177,12 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         """Each source's freshness."""
         return json_answer(present.sources(desk.state.snapshot().freshness))
 
-    @addresses.get("/livez", gives=shapes.Alive, told="It does.")
+    @addresses.get("/livez", gives=shapes.Alive, told="It does.", role=None)
     def livez(_: Given) -> Response:
         """Whether the process lives."""
         return json_answer(shapes.Alive(status="alive"))
 
-    @addresses.get("/readyz", gives=shapes.Ready, told="They can. Redis may be away: answers are only slower.", fails=(DOWN,))
+    @addresses.get("/readyz", gives=shapes.Ready, told="They can. Redis may be away: answers are only slower.", fails=(DOWN,), role=None)
     def readyz(_: Given) -> Response:
         """Whether questions can be answered."""
         snapshot = desk.state.snapshot()
@@ -186,19 +190,12 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         redis: Literal["up", "away"] = "up" if desk.cache.answers() else "away"
         return json_answer(shapes.Ready(status="ready", generation=snapshot.names.generation, redis=redis))
 
-    @addresses.get("/metrics", gives="text/plain", told="Metrics in Prometheus' text format.")
+    @addresses.get("/metrics", gives="text/plain", told="Metrics in Prometheus' text format.", role=Role.METRICS)
     def metrics(_: Given) -> Response:
         """Prometheus metrics."""
-        # Told also while OpenSearch is away: that is when somebody looks.
-        known = desk.state.newest
-        desk.metrics.refused.set(len(known.refused) if known else 0)
-        for source in known.freshness.sources if known else ():
-            desk.metrics.leaflets.labels(source.source).set(source.leaflets)
-            if source.synced_at:
-                desk.metrics.synced.labels(source.source).set(source.synced_at.timestamp())
-        return Response(generate_latest(desk.metrics.registry), content_type=CONTENT_TYPE_LATEST)
+        return Response(desk.metrics.told(), content_type=CONTENT_TYPE_LATEST)
 
-    @addresses.get("/openapi.json", gives=JSON, told="OpenAPI 3.1.")
+    @addresses.get("/openapi.json", gives=JSON, told="OpenAPI 3.1.", role=None)
     def openapi(_: Given) -> Response:
         """This document."""
         return json_answer(told)
@@ -289,27 +286,8 @@ def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool
     answer = desk.answers.search(meant, question.filters, question.window, snapshot, explain=explain)
     desk.metrics.outcomes.labels("found" if answer.total else "suggested" if answer.meant.suggestions else "nothing").inc()
     if not answer.total:
-        desk.gaps.heard(answer.meant, desk.keyring.name(_bearer()) or request.remote_addr or "", snapshot.names)
+        desk.gaps.heard(answer.meant, g.visit.asker.key or g.visit.asker.address, snapshot.names)
     return present.search(answer, question.filters, question.window)
-
-
-def _require(keyring: Keyring, role: Role) -> None:
-    """Answers 401 or 403 in place of the request where its key does not open what is asked for."""
-    roles = keyring.roles(_bearer())
-    if roles is None:
-        abort(
-            HTTPStatus.UNAUTHORIZED,
-            description=f"this needs a key with the role {role}: send `Authorization: Bearer KEY`. An operator makes one with "
-            f"`searchapi keys new NAME --role {role}` and puts its line into the file that API_KEYS_FILE names",
-        )
-    if role not in roles:
-        abort(HTTPStatus.FORBIDDEN, description=f"this key lacks the role {role}: an operator adds it to the key's line in API_KEYS_FILE")
-
-
-def _bearer() -> str:
-    """The key that came with the request; empty where none did."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _leaflet(desk: Desk, leaflet_id: str, given: Given) -> shapes.Leaflet:

@@ -267,7 +267,8 @@ def test_an_open_breaker_is_told_and_a_person_who_syncs_does_not_wait_for_it(tmp
 def searchapi(folder: Path, **environ: str) -> Iterator[str]:
     """A searchapi that says all it can; gives where it answers, and leaves what it said in `said.txt`."""
     port = str(free_port())
-    told = {"PATH": os.environ["PATH"], "PORT": port, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"} | environ
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}}
+    told = clean | {"PORT": port, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"} | environ
     with (
         (folder / "said.txt").open("w") as said,
         subprocess.Popen([SEARCHAPI], cwd=folder, env=told, stdout=said, stderr=subprocess.STDOUT) as process,
@@ -300,7 +301,7 @@ def test_what_nobody_finds_is_listed_for_the_synonyms_and_told_nowhere_else(
     environ = {"OPENSEARCH_URL": opensearch_url, "REDIS_URL": redis_url}
     assert run(tmp_path, "gaps", "--json", **environ).stdout == '{"gaps": []}\n'
     assert run(tmp_path, "sync", **environ).returncode == 0
-    made = [new(name, frozenset({Role.EXPLAIN})) for name in ("guiche-um", "guiche-dois")]
+    made = [new(name, frozenset({Role.SEARCH, Role.METRICS})) for name in ("guiche-um", "guiche-dois")]
     (tmp_path / "keys.toml").write_text("\n".join(key.line for key in made))
     with searchapi(tmp_path, GAPS_ASKERS="2", API_KEYS_FILE="keys.toml", **environ) as url:
         for key in made:
@@ -310,7 +311,7 @@ def test_what_nobody_finds_is_listed_for_the_synonyms_and_told_nowhere_else(
         until = time.monotonic() + 20
         while len(found := json.loads(run(tmp_path, "gaps", "--json", **environ).stdout)["gaps"]) < 2:
             assert time.monotonic() < until, found
-        metrics = requests.get(f"{url}/metrics", timeout=30).text
+        metrics = requests.get(f"{url}/metrics", headers=header, timeout=30).text
     by_word = {gap["word"]: gap for gap in found}
     assert by_word["zolquexim"] == {
         "word": "zolquexim", "searches": 2, "askers": 2, "nearest": [], "rule": "",

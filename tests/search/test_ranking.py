@@ -19,6 +19,7 @@ from leaflets import Audience, Category, Change, Content, Facts, Leaflet, Sectio
 from leaflets.reading import leaflet
 from opensearch.generations import Indices
 from searchapi.keys import Role, new
+from searchapi.settings import TO_ANYONE
 from tests.conftest import app_of
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,7 +90,7 @@ def desk(client: OpenSearch, opensearch_url: str, redis_url: str, indices: Indic
     made = new("tests", frozenset({Role.EXPLAIN}))
     file = tmp_path / "keys.toml"
     file.write_text(made.line)
-    app = app_of(opensearch_url, redis_url, indices, API_KEYS_FILE=str(file))
+    app = app_of(opensearch_url, redis_url, indices, API_KEYS_FILE=str(file), SEARCHAPI_OPEN=TO_ANYONE)
     yield Desk(client, indices, stores, app, made.secret)
     app.extensions["desk"].state.stop()
 
