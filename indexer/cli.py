@@ -19,7 +19,7 @@ from typing import Annotated, NoReturn
 import redis
 import typer
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import OpenSearchException
+from opensearchpy.exceptions import OpenSearchException, TransportError
 from rich.console import Console
 
 from indexer import rejected as rejecting
@@ -72,6 +72,12 @@ app.add_typer(synonyms_app, name="synonyms")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")]
 Confirmed = Annotated[
     bool, typer.Option("--confirm-withdrawals", help="Withdraw what the ERP no longer holds, however much of the source it is.")
+]
+AcceptOlder = Annotated[
+    bool,
+    typer.Option(
+        "--accept-older", help="With --full: believe an ERP that was restored, or whose clock was put right, and gives older leaflets."
+    ),
 ]
 Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be given several times.")]
 
@@ -140,6 +146,7 @@ def sync_(
     source: Only = None,
     full: Annotated[bool, typer.Option("--full", help="Pull everything, not only what changed.")] = False,  # noqa: FBT002
     confirmed: Confirmed = False,  # noqa: FBT002
+    accept_older: AcceptOlder = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Pull what changed in all sources, in parallel, and write it."""
@@ -153,7 +160,7 @@ def sync_(
         quiet = as_json and indexer.settings.log_format == "json"
         console = Console(stderr=as_json, highlight=False, soft_wrap=True, quiet=quiet)
         began, worked = datetime.now(UTC), time.process_time()
-        order = Order(full=full, confirmed=confirmed, probing=True)
+        order = Order(full=full, confirmed=confirmed, set_back=accept_older, probing=True)
         with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
             indexer.prepare()
             outcomes = sync(sources, indexer.stores, readers, order, done=lambda outcome: console.print(_line(outcome)))
@@ -506,6 +513,12 @@ def _reaching() -> Iterator[_Reached]:
         sys.exit(FAILED)
     except Denied as error:
         _misconfigured(denied(settings.opensearch_url, error.status_code))
+    except TransportError as error:
+        # Not the exception itself: its text may quote leaflets.
+        logs.complain(
+            "indexer", f"OpenSearch answered {error.status_code} ({type(error).__name__}) and did not do it: run it again shortly"
+        )
+        sys.exit(FAILED)
 
 
 @contextmanager

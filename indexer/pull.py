@@ -97,10 +97,14 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a person or the schedule wants of a pull: everything; withdrawals beyond the guard; an ERP asked though its breaker is open."""
+    """What a person or the schedule wants of a pull: everything; withdrawals beyond the guard; an ERP asked though its breaker is open.
+
+    `set_back`: leaflets older than those that we hold are believed where two whole listings give them.
+    """
 
     full: bool = False
     confirmed: bool = False
+    set_back: bool = False
     probing: bool = False
 
 
@@ -333,15 +337,15 @@ class _Pull:
     def _settle_listing(self, *, whole: bool) -> _Ending:
         """What a whole listing tells beside its leaflets, where a second one agrees: who is gone, and what its ERP has set back.
 
-        Who is gone is withdrawn, but none of it where it is too much to be believed. An ERP's clock that was put right, or a backup that
-        was restored, leaves leaflets with versions below those that we stored: what the ERP holds is what the desk finds.
+        Who is gone is withdrawn, but none of it where it is too much to be believed. What is older than we hold it stays as it is unless
+        a person says that the ERP was restored, or its clock put right.
         """
         name, client, indices = self.source.name, self.writer.client, self.writer.indices
         stood = self.writer.patience.ask(partial(standing, client, indices, name))
         gone = self.listing.missing(stood)
         mended = self._rejects().keys() - self.listing.given
         # A page that was read before an edit may come after one that has it: then the listing gave a newer version, too.
-        ids = {one.id for one in stood}
+        ids = {one.id for one in stood} if self.order.set_back else set()
         older = {one: told for one, told in self.older.items() if one in ids and told.version >= self.listing.versions[told.source_id]}
         set_back: tuple[Leaflet, ...] = ()
         if gone or mended or older:

@@ -17,6 +17,7 @@ import pytest
 import requests
 from opensearchpy import OpenSearch
 
+from indexer.breaker import FAILURES
 from indexer.cursors import Cursors
 from opensearch.generations import Indices
 from opensearch.process import free_port
@@ -254,7 +255,7 @@ def test_an_open_breaker_is_told_and_a_person_who_syncs_does_not_wait_for_it(tmp
     ready.fault = lambda _: Reply(b"", status=503)
     with serving(ready) as server:
         sources(tmp_path, server)
-        for _ in range(2):
+        for _ in range(FAILURES):  # how many of the requests asked ahead have failed when a pull ends, nobody knows; one at least
             assert run(tmp_path, "sync", OPENSEARCH_URL=opensearch_url).returncode == 1
         assert "its breaker is open after" in run(tmp_path, "status", OPENSEARCH_URL=opensearch_url).stdout
         ready.fault = lambda _: None

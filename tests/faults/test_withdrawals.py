@@ -292,12 +292,14 @@ def own_indices(client: OpenSearch) -> Iterator[None]:
 
 
 def test_what_an_erp_has_set_back_is_what_the_desk_finds(desk: Desk) -> None:
-    """A clock that was put right, or a restored backup, leaves a leaflet older than ours: two whole listings that say so are believed."""
+    """A clock that was put right, or a restored backup, leaves a leaflet older than ours: a person says so, and two whole listings."""
     desk.erp.records[2] = record("002", more="Antes do backup.", modified="2026-11-05T00:00:00Z")
     assert desk.sync().counts.written == 1
     desk.erp.records[2] = record("002", more="Do backup.", modified="2026-10-20T00:00:00Z")
     assert desk.sync().counts.written == 0
-    outcome = desk.whole()
+    assert desk.whole().counts.older == 1
+    assert "Antes do backup." in desk.text("002")
+    outcome = desk.sync(Order(full=True, set_back=True))
     assert (outcome.outcome, outcome.counts.written, outcome.counts.older) == ("done", 1, 0)
     assert "Do backup." in desk.text("002")
     # And an edit that is still older than what was stored before is news again.
@@ -314,6 +316,6 @@ def test_an_older_copy_that_one_listing_gave_is_not_believed(desk: Desk) -> None
     stale = [*desk.erp.records]
     stale[2] = record("002", more="Velha.", modified="2026-10-20T00:00:00Z")
     desk.stale_at_first(*stale)
-    outcome = desk.whole()
+    outcome = desk.sync(Order(full=True, set_back=True))
     assert (outcome.outcome, outcome.counts.written, outcome.counts.older) == ("done", 0, 1)
     assert "Nova." in desk.text("002")
