@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 
 from flask import Flask, Response, g, request
 
+from opensearch import epoch
 from opensearch.client import connect
 from opensearch.gaps import Gaps
 from opensearch.generations import Indices
-from opensearch.synonyms import Synonyms, synonyms
-from searchapi import cache, errors, routes
+from opensearch.synonyms import synonyms
+from searchapi import errors, redis_client, routes
 from searchapi.answers import Answers
+from searchapi.cache import AnswerCache
+from searchapi.capacity import Capacity
+from searchapi.deadline import Deadline
 from searchapi.gaps import GapCounter
 from searchapi.keys import Keyring
 from searchapi.lookalikes import listed
 from searchapi.metrics import Metrics
 from searchapi.page.words import FILTERS
+from searchapi.popular import Popular
+from searchapi.redis_client import Reach
+from searchapi.searches import Searches
+from searchapi.seen import Lookout
 from searchapi.settings import Settings
+from searchapi.sizes import sizes
 from searchapi.state import IndexState
+from searchapi.warm import Warmer
 
 # Nothing from elsewhere, nothing inline, no referrer: what is asked here stays here.
 _HEADERS = {
@@ -30,33 +41,49 @@ _HEADERS = {
 }
 
 
-def create_app(settings: Settings, *, indices: Indices | None = None, cache_prefix: str = "bulario") -> Flask:
+def create_app(settings: Settings, *, indices: Indices | None = None, cache_prefix: str = epoch.PREFIX) -> Flask:
     """The WSGI application; starts looking at the index in the background. Tests give an alias and a prefix of their own."""
-    indices = indices or Indices()
-    known: Synonyms = synonyms()
-    client = connect(settings.opensearch_url, ca_cert=str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None)
-    state = IndexState(client, indices, known, listed(settings.lookalikes_file), stale_after=2 * settings.sync_every)
-    answers, redis = Answers(client, indices, known), cache.connect(settings.redis_url)
-    gaps = GapCounter(redis, cache_prefix, Gaps(client, indices), answers.held, askers=settings.gaps_askers, kept=settings.gaps_kept)
-    desk = routes.Desk(answers, state, cache.AnswerCache(redis, cache_prefix), Metrics(), Keyring(settings.api_keys_file), gaps)
     app = Flask("searchapi", static_folder=None)
+    desk = _desk(settings, indices or Indices(), cache_prefix)
     app.extensions["desk"] = desk
     app.jinja_env.filters.update(FILTERS)
     app.register_blueprint(routes.api(desk))
     app.register_blueprint(routes.page(desk))
-    errors.register(app, settings.opensearch_url)
-    _observe(app, desk.metrics)
-    state.start()
-    gaps.start()
+    errors.register(app, settings.opensearch_url, desk.metrics)
+    _observe(app, desk.metrics, settings.answer_within.total_seconds())
+    desk.state.start()
+    desk.gaps.start()
+    Warmer(desk.searches, settings.answer_within.total_seconds()).start()
     return app
 
 
-def _observe(app: Flask, metrics: Metrics) -> None:
+def _desk(settings: Settings, indices: Indices, cache_prefix: str) -> routes.Desk:
+    """All that answering takes."""
+    known, own, metrics = synonyms(), listed(settings.lookalikes_file), Metrics()
+    size = sizes(settings.workers, settings.answer_within.total_seconds())
+    ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
+    client = connect(settings.opensearch_url, ca_cert=ca_cert, connections=size.opensearch_connections)
+    redis = redis_client.connect(settings.redis_url, size.redis_connections)
+    reach, capacity = Reach(redis), Capacity(size.slots, size.chairs)
+    cache = AnswerCache(reach, cache_prefix)
+    # All that this process reads comes from one copy of the index; another process may choose another.
+    preference = secrets.token_hex(4)
+    versions = f"{known.version}/{own.version}"
+    lookout = Lookout(client, indices, cache, versions=versions, stale_after=2 * settings.sync_every, preference=preference)
+    state = IndexState(client, lookout, known, own)
+    answers = Answers(client, indices, known, preference)
+    searches = Searches(answers, state, cache, Popular(reach, cache_prefix), capacity, metrics)
+    gaps = GapCounter(redis, cache_prefix, Gaps(client, indices), answers.held, askers=settings.gaps_askers, kept=settings.gaps_kept)
+    return routes.Desk(searches, answers, state, cache, capacity, metrics, Keyring(settings.api_keys_file), gaps)
+
+
+def _observe(app: Flask, metrics: Metrics, answer_within: float) -> None:
     """Times each request and puts the safety headers on each answer."""
 
     @app.before_request
     def begin() -> None:
         g.began = time.perf_counter()
+        g.deadline = Deadline.within(answer_within)
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -16,10 +16,9 @@ from searchapi.app import create_app
 from searchapi.keys import KeysRejected, Role, keys, new
 from searchapi.lookalikes import LookalikesRejected, listed
 from searchapi.settings import Settings
+from searchapi.sizes import sizes
 
 MISCONFIGURED = 2
-# One process, so that /metrics tells the whole; 16 answers may wait for OpenSearch at once.
-WORKERS, THREADS = 1, 16
 
 
 class Server(BaseApplication):
@@ -31,12 +30,13 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """gunicorn's own settings. Its access log stays off: addresses carry questions."""
+        size = sizes(self.settings.workers, self.settings.answer_within.total_seconds())
         options: dict[str, Any] = {  # gunicorn takes values of any type
             "bind": f"{self.settings.searchapi_host}:{self.settings.port}",
-            "workers": WORKERS,
-            "threads": THREADS,
+            "workers": size.workers,
+            "threads": size.threads,
             "worker_class": "gthread",
-            "graceful_timeout": 10,
+            "graceful_timeout": size.graceful_timeout,
             "control_socket_disable": True,
             "errorlog": "-",
             "loglevel": "warning",

@@ -11,12 +11,17 @@ from opensearchpy.exceptions import TransportError
 from werkzeug.exceptions import HTTPException
 
 from opensearch.client import IndexDown, unreachable
+from searchapi.capacity import Busy
+from searchapi.deadline import TooLate
+from searchapi.metrics import Metrics
 from searchapi.params import BadParameter
-from searchapi.state import NotReady
+from searchapi.seen import NotReady
 
 log = logging.getLogger(__name__)
 # What a caller is asked to wait, in seconds: a restart of the embedded node takes about five.
 RETRY_AFTER = "5"
+# The same where too much was asked at once: the next moment may be quieter.
+RETRY_SOON = "1"
 
 _PAGE_TEXTS = {
     HTTPStatus.BAD_REQUEST: "Não entendi o pedido. Confira o que foi digitado e tente de novo.",
@@ -25,7 +30,7 @@ _PAGE_TEXTS = {
 }
 
 
-def register(app: Flask, opensearch_url: str) -> None:
+def register(app: Flask, opensearch_url: str, metrics: Metrics) -> None:
     """Hands every error of the app to one answer."""
 
     def bad_parameter(error: BadParameter) -> Response:
@@ -42,6 +47,14 @@ def register(app: Flask, opensearch_url: str) -> None:
     def not_ready(error: NotReady) -> Response:
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
+    def busy(_: Busy) -> Response:
+        metrics.shed.labels("busy").inc()
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "more is asked at once than can be answered: try again in a second", RETRY_SOON)
+
+    def late(_: TooLate) -> Response:
+        metrics.shed.labels("late").inc()
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "there was no answer in time (ANSWER_WITHIN): try again in a second", RETRY_SOON)
+
     def http(error: HTTPException) -> Response:
         return answer(HTTPStatus(error.code or 500), error.description or "")
 
@@ -49,10 +62,12 @@ def register(app: Flask, opensearch_url: str) -> None:
     app.register_error_handler(IndexDown, down)
     app.register_error_handler(TransportError, refused)
     app.register_error_handler(NotReady, not_ready)
+    app.register_error_handler(Busy, busy)
+    app.register_error_handler(TooLate, late)
     app.register_error_handler(HTTPException, http)
 
 
-def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Response:
+def answer(status: HTTPStatus, detail: str, retry_after: str = RETRY_AFTER, parameter: str | None = None) -> Response:
     """The answer of a failed request."""
     if request.path in {"/", "/compare"} or request.path.startswith("/leaflets/"):
         text = _PAGE_TEXTS.get(status, _PAGE_TEXTS[HTTPStatus.SERVICE_UNAVAILABLE])
@@ -65,5 +80,5 @@ def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Res
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
-        response.headers["Retry-After"] = RETRY_AFTER
+        response.headers["Retry-After"] = retry_after
     return response

@@ -17,7 +17,15 @@ class Metrics:
             "searchapi_request_seconds", "time to answer a request, by route and status", ["route", "status"],
             registry=self.registry, buckets=_SECONDS,
         )  # fmt: skip
-        self.cache = Counter("searchapi_cache_total", "answers by where they came from: hit or miss", ["outcome"], registry=self.registry)
+        self.cache = Counter(
+            "searchapi_cache_total", "answers by where they came from: hit, stale, shared, miss", ["outcome"], registry=self.registry
+        )
+        self.warmed = Counter("searchapi_warmed_total", "popular answers made after a change of the index", registry=self.registry)
+        self.in_flight = Gauge("searchapi_answers_in_flight", "answers being made now", registry=self.registry)
+        self.shed = Counter(
+            "searchapi_shed_total", "requests answered 503 for want of room or time, by reason: busy, late", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
         self.outcomes = Counter(
             "searchapi_search_total", "searches by outcome: found, nothing, suggested", ["outcome"], registry=self.registry
         )

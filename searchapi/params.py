@@ -16,8 +16,8 @@ LONGEST_QUESTION = 300
 LARGEST_PAGE = 50
 # Bytes: the longest id that OpenSearch holds.
 LONGEST_ID = 512
-# OpenSearch's own default bound of from + size (index.max_result_window).
-DEEPEST = 10_000
+# Nobody on the phone reads the hundredth page, and OpenSearch sorts all that comes before one.
+DEEPEST = 1_000
 
 
 class BadParameter(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -9,7 +10,7 @@ from leaflets import Section
 from searchapi.answers import Answer, Comparison, Facet, Highlight, Hit, Side, WholeLeaflet
 from searchapi.compare import Telling
 from searchapi.query import Filters, Window
-from searchapi.state import Freshness, Snapshot, SourceFreshness
+from searchapi.seen import Freshness, Seen, SourceFreshness
 from searchapi.understand import Suggestion, Understanding
 
 Json = dict[str, object]
@@ -30,11 +31,24 @@ def search(answer: Answer, filters: Filters, window: Window) -> Json:
     }
 
 
-def with_question(body: Json, text: str) -> Json:
-    """A search's JSON with the question's text in its place: it is not kept with the answer."""
-    understood = body["query"]
-    assert isinstance(understood, dict)
-    return body | {"query": {"text": text, **understood}}
+def kept(body: Json) -> bytes:
+    """A search's JSON as it is kept: `whole` puts into these bytes what is not."""
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def whole(kept_body: bytes, text: str, fresh: Json) -> bytes:
+    """A search's JSON with the question's text and the freshness in their places."""
+    asked = json.dumps(text, ensure_ascii=False).encode()
+    return b'%s"text": %s, %s, "freshness": %s}' % (
+        _BEGINNING,
+        asked,
+        kept_body[len(_BEGINNING) : -1],
+        json.dumps(fresh, ensure_ascii=False).encode(),
+    )
+
+
+# What every search's JSON begins with, in which `query` is never empty.
+_BEGINNING = b'{"query": {'
 
 
 def _query(meant: Understanding, filters: Filters) -> Json:
@@ -108,15 +122,16 @@ def suggestions(found: Sequence[Suggestion]) -> list[Json]:
     return [{"name": s.name, "why": str(s.why), "query": s.query} for s in found]
 
 
-def freshness(snapshot: Snapshot) -> Json:
-    """How fresh the index is, by its stalest source."""
-    fresh = snapshot.freshness
+def freshness(seen: Seen, answer_age: float | None = None) -> Json:
+    """How fresh the index is, by its stalest source. `answer_age`: of an answer that nobody can check now, as OpenSearch is away."""
+    fresh = seen.freshness
     oldest = fresh.oldest
-    return {
-        "generation": snapshot.names.generation,
+    told: Json = {
+        "generation": seen.generation,
         "oldest": {"source": oldest.source, "synced_at": _time(oldest)} if oldest else None,
-        "stale": any(fresh.stale(source) for source in fresh.sources),
+        "stale": answer_age is not None or any(fresh.stale(source) for source in fresh.sources),
     }
+    return told if answer_age is None else told | {"answer_age_seconds": int(answer_age)}
 
 
 def sources(fresh: Freshness) -> Json:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, g, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from searchapi import params, present
 from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
+from searchapi.capacity import Capacity
+from searchapi.deadline import Deadline
 from searchapi.gaps import GapCounter
 from searchapi.keys import Keyring, Role
 from searchapi.metrics import Metrics
 from searchapi.params import BadParameter, Pair, Question
 from searchapi.present import Json
-from searchapi.state import IndexState, Snapshot
+from searchapi.searches import Searches, Told
+from searchapi.state import IndexState
 from searchapi.understand import typed
 
 OPENAPI = Path(__file__).with_name("openapi.json")
@@ -29,20 +33,14 @@ OPENAPI = Path(__file__).with_name("openapi.json")
 class Desk:
     """All that answering takes, built once by `create_app`."""
 
+    searches: Searches
     answers: Answers
     state: IndexState
     cache: AnswerCache
+    capacity: Capacity
     metrics: Metrics
     keyring: Keyring
     gaps: GapCounter
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A search's answer, and what the cache did for it, in the words of RFC 9211."""
-
-    body: Json
-    cache_status: str
 
 
 def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
@@ -54,9 +52,11 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         question = params.search(request.args)
         if question.explain:
             _require(desk.keyring, Role.EXPLAIN)
-        told = _explained(desk, question) if question.explain else _told(desk, question)
-        response = _json(told.body)
+        told = _told(desk, question)
+        response = _tagged(told.body, told.etag)
         response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
+        if told.age is not None:
+            response.headers["Age"] = str(told.age)
         return response
 
     @routes.get("/v1/suggest")
@@ -95,6 +95,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         # Told also while OpenSearch is away: that is when somebody looks.
         known = desk.state.newest
         desk.metrics.refused.set(len(known.refused) if known else 0)
+        desk.metrics.in_flight.set(desk.capacity.in_flight)
         for source in known.freshness.sources if known else ():
             desk.metrics.leaflets.labels(source.source).set(source.leaflets)
             if source.synced_at:
@@ -119,7 +120,8 @@ def page(desk: Desk) -> Blueprint:
         answer, problem = None, None
         if params.tidy(given.get("q", "")):
             try:
-                answer = _told(desk, params.search(given)).body
+                # A name that the page's form does not know is told; explanations need a key, and it has none.
+                answer = json.loads(_told(desk, replace(params.search(given), explain=False)).body)
             except BadParameter as error:
                 problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
         filters = {name: params.tidy(given.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
@@ -150,40 +152,17 @@ _PAGE_PROBLEMS = {"q": f"Escreva o nome do medicamento e o que quer saber, em at
 
 
 def _told(desk: Desk, question: Question) -> Told:
-    """The answer of a question, from the cache where it is there."""
-    snapshot = desk.state.snapshot()
-    key = desk.cache.key(question, snapshot.names.stamp)
-    kept = desk.cache.get(key)
-    desk.metrics.cache.labels("hit" if kept else "miss").inc()
-    if kept:
-        desk.metrics.outcomes.labels("found").inc()
-        return Told(_whole(json.loads(kept), question, snapshot), "hit")
-    body = _answer(desk, question, snapshot)
-    if body["total"] and not body["suggestions"]:
-        # What is suggested, or offered instead, holds words of the question; and who else finds nothing is to be counted.
-        desk.cache.keep(key, json.dumps(body, ensure_ascii=False).encode())
-    return Told(_whole(body, question, snapshot), "fwd=miss")
+    """The answer of a question; that nothing was found is heard, whoever's answer it was in the first place."""
+    told = desk.searches.explained(question, _deadline()) if question.explain else desk.searches.told(question, _deadline())
+    if told.nothing:
+        desk.gaps.heard(told.nothing, desk.keyring.name(_bearer()) or request.remote_addr or "", desk.state.snapshot().names)
+    return told
 
 
-def _explained(desk: Desk, question: Question) -> Told:
-    """The answer with why each result stands where it does: always made anew, and never kept for those who have no key."""
-    snapshot = desk.state.snapshot()
-    return Told(_whole(_answer(desk, question, snapshot, explain=True), question, snapshot), "fwd=bypass")
-
-
-def _whole(body: Json, question: Question, snapshot: Snapshot) -> Json:
-    """An answer with what is never kept with it."""
-    return present.with_question(body, question.text) | {"freshness": present.freshness(snapshot)}
-
-
-def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool = False) -> Json:
-    """The answer made anew, of one state of the index."""
-    meant = desk.answers.understanding(question.text, snapshot)
-    answer = desk.answers.search(meant, question.filters, question.window, snapshot, explain=explain)
-    desk.metrics.outcomes.labels("found" if answer.total else "suggested" if answer.meant.suggestions else "nothing").inc()
-    if not answer.total:
-        desk.gaps.heard(answer.meant, desk.keyring.name(_bearer()) or request.remote_addr or "", snapshot.names)
-    return present.search(answer, question.filters, question.window)
+def _deadline() -> Deadline:
+    """When this request must be answered, as the edge decided."""
+    deadline: Deadline = g.deadline
+    return deadline
 
 
 def _require(keyring: Keyring, role: Role) -> None:
@@ -207,8 +186,10 @@ def _bearer() -> str:
 
 def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
     text = params.tidy(given.get("q", ""))[: params.LONGEST_QUESTION]
-    meant = desk.answers.understanding(text, desk.state.snapshot()) if text else None
-    found = desk.answers.leaflet(leaflet_id, meant)
+    answers = desk.answers.by(_deadline())
+    with desk.capacity.slot(_deadline()):
+        meant = answers.understanding(text, desk.state.snapshot()) if text else None
+        found = answers.leaflet(leaflet_id, meant)
     if found is None:
         abort(HTTPStatus.NOT_FOUND, description="there is no leaflet of this id: it may have been withdrawn; search for its name")
     return present.leaflet(found)
@@ -216,13 +197,20 @@ def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
 
 def _comparison(desk: Desk, pair: Pair) -> Json:
     try:
-        return present.comparison(desk.answers.comparison(pair.a, pair.b))
+        with desk.capacity.slot(_deadline()):
+            return present.comparison(desk.answers.by(_deadline()).comparison(pair.a, pair.b))
     except NoLeaflet as error:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
 
 
 def _json(body: Json) -> Response:
-    response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
-    response.add_etag()
+    told = json.dumps(body, ensure_ascii=False).encode()
+    return _tagged(told, hashlib.blake2b(told, digest_size=16).hexdigest())
+
+
+def _tagged(body: bytes, etag: str) -> Response:
+    """The response of a JSON body: 304 where it is the one that the client has."""
+    response = Response(body, mimetype="application/json")
+    response.set_etag(etag)
     response.make_conditional(request)
     return response
