@@ -91,7 +91,7 @@ class Searches:
 
     def told(self, question: Question, deadline: Deadline) -> Told:
         """The answer to a question; raises Busy, TooLate, NotReady, and where OpenSearch does not answer and nothing is kept."""
-        looked = self._looked(question)
+        looked = self._looked(question, deadline)
         if looked.entry:
             told = self._served(question, looked.seen, looked.entry)
         else:
@@ -105,26 +105,26 @@ class Searches:
 
     def explained(self, question: Question, deadline: Deadline) -> Told:
         """The answer with why each result stands where it does: always made anew, and never kept for those who have no key."""
-        seen = self.state.lookout.just_now()
+        seen = self.state.lookout.just_now(deadline)
         made = self._answered(question, self.state.snapshot(), deadline, explain=True)
         self.metrics.outcomes.labels(made.outcome).inc()
         return _told(question, made, present.freshness(seen), "fwd=bypass")
 
     def prepare(self, question: Question, deadline: Deadline) -> bool:
         """Makes an answer that nobody waits for, where none is kept or it is old; whether it was made. Raises as `told`."""
-        looked = self._looked(question)
+        looked = self._looked(question, deadline)
         if looked.entry and looked.entry.age <= SOFT_AGE:
             return False
         return not self._flights.board(looked.key, lambda: self._made(question, looked, deadline), deadline).shared
 
-    def _looked(self, question: Question) -> _Looked:
+    def _looked(self, question: Question, deadline: Deadline) -> _Looked:
         """What is kept for a question as the index is now."""
-        seen = self.state.lookout.just_now()
+        seen = self.state.lookout.just_now(deadline)
         key = self.cache.key(question, seen.stamp)
         found = self.cache.find(key)
         if not found.away and found.epoch != seen.epoch:
             # The index changed since that look, or nobody can tell: what it was is no longer good enough.
-            seen, old = self.state.lookout.since(found.epoch), key
+            seen, old = self.state.lookout.since(found.epoch, deadline), key
             key = self.cache.key(question, seen.stamp)
             found = found if key == old else self.cache.find(key)
         return _Looked(seen, key, found.entry if found.epoch == seen.epoch else None)

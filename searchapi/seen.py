@@ -21,13 +21,15 @@ from opensearchpy.exceptions import NotFoundError, OpenSearchException
 
 from opensearch.generations import Indices, current
 from searchapi.cache import AnswerCache
+from searchapi.deadline import Deadline
 
 log = logging.getLogger(__name__)
 
 # How old a look may be for a kept answer, in seconds; and while another thread looks. OpenSearch itself shows a write only after 1 s.
 JUST_NOW, MEANWHILE = 0.25, 1.0
-# How long one look may take, in seconds: somebody waits for it.
-LOOK_WITHIN = 1.0
+# How long one look may take, in seconds, where something is known to go on with: somebody waits for it. The first one may meet a node that
+# has just started.
+LOOK_WITHIN, FIRST_LOOK_WITHIN = 1.0, 5.0
 
 
 class NotReady(Exception):
@@ -118,7 +120,7 @@ class Lookout:
         self._tell(seen)
         return seen
 
-    def just_now(self) -> Seen:
+    def just_now(self, deadline: Deadline) -> Seen:
         """How the index was seen just now, or last, unverified. Raises NotReady; and where it was never seen and OpenSearch is away."""
         seen = self._seen
         if seen and (not seen.verified or seen.within(JUST_NOW)):
@@ -130,23 +132,28 @@ class Lookout:
                 self._looking.release()
         if seen and seen.within(MEANWHILE):
             return seen
-        if self._looking.acquire(timeout=LOOK_WITHIN):
-            self._looking.release()
-        return self._last()
+        return self._waited(deadline)
 
-    def since(self, epoch: bytes | None) -> Seen:
+    def since(self, epoch: bytes | None, deadline: Deadline) -> Seen:
         """How the index was seen after this epoch began; as `just_now`, where that cannot be found out."""
-        if self._looking.acquire(timeout=LOOK_WITHIN):
+        if self._looking.acquire(timeout=min(LOOK_WITHIN, deadline.left())):
             try:
                 seen = self._last()
                 return self._glance(epoch) if seen.verified and seen.epoch != epoch else seen
             finally:
                 self._looking.release()
-        return self._last()
+        return replace(self._last(), verified=False)
+
+    def _waited(self, deadline: Deadline) -> Seen:
+        """What another thread's look finds."""
+        if self._looking.acquire(timeout=min(LOOK_WITHIN if self._seen else FIRST_LOOK_WITHIN, deadline.left())):
+            self._looking.release()
+            return self._last()
+        return replace(self._last(), verified=False)
 
     def _last(self) -> Seen:
         if self._seen is None:
-            raise NotReady("the index was not seen yet: OpenSearch did not answer in time; try again in a few seconds")
+            raise NotReady("the index does not exist yet, or OpenSearch did not answer in time: run `indexer sync` once, or try again")
         return self._seen
 
     def _glance(self, epoch: bytes | None) -> Seen:
@@ -166,6 +173,7 @@ class Lookout:
     def _look(self, epoch: bytes | None, known: Seen | None = None) -> Seen | None:
         """Looks; who calls holds `_looking`. The freshness of what is known already is not asked for again."""
         at, began = time.time(), time.monotonic()
+        within = LOOK_WITHIN if self._seen else FIRST_LOOK_WITHIN
         body = {
             "size": 0,
             "track_total_hits": True,
@@ -177,7 +185,7 @@ class Lookout:
         }
         try:
             found = self._client.search(
-                index=self._indices.alias, body=body, params={"request_timeout": LOOK_WITHIN, "preference": self.preference}
+                index=self._indices.alias, body=body, params={"request_timeout": within, "preference": self.preference}
             )
         except NotFoundError:
             self._seen = None
@@ -189,7 +197,7 @@ class Lookout:
         # The sum rises with every write that becomes visible, whichever clock its writer has.
         written = f"{found['hits']['total']['value']}/{told['written']['value']:.0f}/{told['newest']['value']}"
         stamp = f"{generation}/{written}/{self._versions}"
-        self._seen = Seen(stamp, generation, known.freshness if known else self._freshness(), epoch, at, began)
+        self._seen = Seen(stamp, generation, known.freshness if known else self._freshness(within), epoch, at, began)
         return self._seen
 
     def _doubt(self) -> None:
@@ -215,9 +223,9 @@ class Lookout:
         seen = _read(kept, self._stale_after) if kept else None
         return seen if seen and seen.stamp.endswith(f"/{self._versions}") else None
 
-    def _freshness(self) -> Freshness:
+    def _freshness(self, seconds: float) -> Freshness:
         counted = {"size": 0, "query": {"term": {"withdrawn": False}}, "aggs": {"sources": {"terms": {"field": "source", "size": 1000}}}}
-        within = {"request_timeout": LOOK_WITHIN}
+        within = {"request_timeout": seconds}
         told = self._client.search(index=self._indices.alias, body=counted, params={**within, "preference": self.preference})
         counts = {bucket["key"]: bucket["doc_count"] for bucket in told["aggregations"]["sources"]["buckets"]}
         try:
