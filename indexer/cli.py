@@ -34,7 +34,7 @@ from indexer.sources.base import Source, SourceError
 from indexer.sources.config import Misconfigured, configured
 from indexer.write import Batch, Writer
 from leaflets import Leaflet
-from opensearch import logs
+from opensearch import epoch, logs
 from opensearch.client import IndexDown, connect, unreachable
 from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
@@ -103,6 +103,7 @@ def sync_(
             outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
         seconds = (datetime.now(UTC) - began).total_seconds()
         indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
+        epoch.begin(indexer.settings.redis_url)
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:
@@ -124,6 +125,8 @@ def run(source: Only = None) -> None:
             try:
                 prepare(indexer.client, indexer.indices, indexer.synonyms)
                 sync(due, indexer.stores, readers, done=lambda outcome: _hear(outcome, metrics))
+                indexer.client.indices.refresh(index=indexer.indices.alias)
+                epoch.begin(indexer.settings.redis_url)
             except OpenSearchException:
                 sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
+import werkzeug
 from flask import Flask, Response, g, request
 
 from opensearch import epoch
@@ -17,6 +18,7 @@ from searchapi.answers import Answers
 from searchapi.cache import AnswerCache
 from searchapi.capacity import Capacity
 from searchapi.deadline import Deadline
+from searchapi.front import Front
 from searchapi.gaps import GapCounter
 from searchapi.keys import Keyring
 from searchapi.lookalikes import listed
@@ -50,7 +52,7 @@ def create_app(settings: Settings, *, indices: Indices | None = None, cache_pref
     app.register_blueprint(routes.api(desk))
     app.register_blueprint(routes.page(desk))
     errors.register(app, settings.opensearch_url, desk.metrics)
-    _observe(app, desk.metrics, settings.answer_within.total_seconds())
+    _observe(app, desk, settings)
     desk.state.start()
     desk.gaps.start()
     Warmer(desk.searches, settings.answer_within.total_seconds()).start()
@@ -77,20 +79,30 @@ def _desk(settings: Settings, indices: Indices, cache_prefix: str) -> routes.Des
     return routes.Desk(searches, answers, state, cache, capacity, metrics, Keyring(settings.api_keys_file), gaps)
 
 
-def _observe(app: Flask, metrics: Metrics, answer_within: float) -> None:
-    """Times each request and puts the safety headers on each answer."""
+def _observe(app: Flask, desk: routes.Desk, settings: Settings) -> None:
+    """Gives each request its deadline, times it, and puts the safety headers on each answer."""
+    within = settings.answer_within.total_seconds()
+
+    def finished(response: werkzeug.Response, _: werkzeug.Request, route: str, began: float) -> werkzeug.Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        desk.metrics.seconds.labels(route, str(response.status_code)).observe(time.perf_counter() - began)
+        return response
 
     @app.before_request
     def begin() -> None:
         g.began = time.perf_counter()
-        g.deadline = Deadline.within(answer_within)
+        g.deadline = Deadline.within(within)
 
     @app.after_request
     def end(response: Response) -> Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        finished(response, request, request.url_rule.rule if request.url_rule else "none", g.began)
         if request.endpoint == "page.static":
             response.headers["Cache-Control"] = "no-cache"  # asked again each time, mostly 304: never an old script with a new page
-        route = request.url_rule.rule if request.url_rule else "none"
-        metrics.seconds.labels(route, str(response.status_code)).observe(time.perf_counter() - g.began)
         return response
+
+    if settings.api_keys_file is None:
+        # Where somebody has to show a key, Flask asks for it.
+        app.wsgi_app = Front(  # type: ignore[method-assign]  # Flask's own way to put something before it
+            app.wsgi_app, desk.searches, told=routes.answered, finished=finished, within=within
+        )

@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from leaflets.names import fold
 from opensearch import epoch
 from searchapi.params import Question
 from searchapi.redis_client import Reach
@@ -81,8 +80,9 @@ class AnswerCache:
     def key(self, question: Question, stamp: str) -> str:
         """The hash of a question put to one state of the index."""
         chosen, window = question.filters, question.window
+        # Accents count: a leaflet that is called as was typed stands first (ranking's exact_name). Capitals do not.
         told = (
-            fold(question.text),
+            question.text.lower(),
             chosen.audience,
             chosen.section or "",
             chosen.laboratory,
@@ -185,6 +185,6 @@ def _read(kept: bytes | None) -> Entry | None:
     head, _, body = kept.partition(b"\n")
     made_at, _, digest = head.partition(b" ")
     try:
-        return Entry(body, digest.decode("ascii"), float(made_at))
+        return Entry(body, digest.decode("ascii"), float(made_at)) if body else None
     except ValueError:
         return None

@@ -25,6 +25,7 @@ class Capacity:
     """The slots and chairs of one process."""
 
     def __init__(self, slots: int, chairs: int) -> None:
+        self.slots = slots
         self._slots = threading.BoundedSemaphore(slots)
         self._chairs = threading.BoundedSemaphore(chairs)
         self._quiet = max(1, slots // 2)

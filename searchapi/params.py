@@ -46,6 +46,7 @@ class Pair:
     b: str
 
 
+_SECTIONS, _AUDIENCES = tuple(map(str, Section)), tuple(map(str, Audience))
 COMPARE = ("a", "b")
 SEARCH = ("q", "audience", "section", "laboratory", "source", "page", "size", "explain")
 
@@ -57,14 +58,14 @@ def search(given: Mapping[str, str]) -> Question:
     if window.page * window.size > DEEPEST:
         message = f"page {window.page} of {window.size} lies beyond the first {DEEPEST} results: ask with more words instead"
         raise BadParameter("page", message)
-    section = _one_of(given, "section", [str(s) for s in Section])
+    section = _one_of(given, "section", _SECTIONS)
     filters = Filters(
-        audience=_one_of(given, "audience", [str(a) for a in Audience]),
+        audience=_one_of(given, "audience", _AUDIENCES),
         section=Section(section) if section else None,
         laboratory=tidy(given.get("laboratory", "")),
         source=tidy(given.get("source", "")),
     )
-    return Question(question(given), filters, window, explain=_one_of(given, "explain", ["0", "1"]) == "1")
+    return Question(question(given), filters, window, explain=_one_of(given, "explain", ("0", "1")) == "1")
 
 
 def pair(given: Mapping[str, str]) -> Pair:
@@ -115,7 +116,7 @@ def _whole(given: Mapping[str, str], name: str, default: int, most: int) -> int:
     return number
 
 
-def _one_of(given: Mapping[str, str], name: str, allowed: list[str]) -> str:
+def _one_of(given: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
     value = given.get(name, "").strip()
     if value and value not in allowed:
         raise BadParameter(name, f"{name} must be one of {', '.join(allowed)}")

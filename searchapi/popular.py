@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from leaflets import Section
-from leaflets.names import fold
 from searchapi.params import Question
 from searchapi.query import Filters, Window
 from searchapi.redis_client import Reach
@@ -89,7 +88,7 @@ class Popular:
 
 def _hash(question: Question) -> str:
     """The same for questions that have the same answer."""
-    return hashlib.sha256(json.dumps(asdict(question) | {"text": fold(question.text)}).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(asdict(question) | {"text": question.text.lower()}).encode()).hexdigest()
 
 
 def _question(text: bytes) -> Question:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, g, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.wrappers import Request
 
 from searchapi import params, present
 from searchapi.answers import Answers, NoLeaflet
@@ -52,12 +53,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         question = params.search(request.args)
         if question.explain:
             _require(desk.keyring, Role.EXPLAIN)
-        told = _told(desk, question)
-        response = _tagged(told.body, told.etag)
-        response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
-        if told.age is not None:
-            response.headers["Age"] = str(told.age)
-        return response
+        return answered(_told(desk, question), request)
 
     @routes.get("/v1/suggest")
     def suggest() -> Response:
@@ -203,14 +199,24 @@ def _comparison(desk: Desk, pair: Pair) -> Json:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
 
 
+def answered(told: Told, asked: Request) -> Response:
+    """The response of a search's answer."""
+    response = _tagged(told.body, told.etag, asked)
+    response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
+    if told.age is not None:
+        response.headers["Age"] = str(told.age)
+    return response
+
+
 def _json(body: Json) -> Response:
     told = json.dumps(body, ensure_ascii=False).encode()
-    return _tagged(told, hashlib.blake2b(told, digest_size=16).hexdigest())
+    return _tagged(told, hashlib.blake2b(told, digest_size=16).hexdigest(), request)
 
 
-def _tagged(body: bytes, etag: str) -> Response:
+def _tagged(body: bytes, etag: str, asked: Request) -> Response:
     """The response of a JSON body: 304 where it is the one that the client has."""
     response = Response(body, mimetype="application/json")
     response.set_etag(etag)
-    response.make_conditional(request)
+    if "If-None-Match" in asked.headers:
+        response.make_conditional(asked)
     return response

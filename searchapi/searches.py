@@ -93,15 +93,18 @@ class Searches:
         """The answer to a question; raises Busy, TooLate, NotReady, and where OpenSearch does not answer and nothing is kept."""
         looked = self._looked(question, deadline)
         if looked.entry:
-            told = self._served(question, looked.seen, looked.entry)
-        else:
-            landed = self._flights.board(looked.key, lambda: self._made(question, looked, deadline), deadline)
-            self.metrics.cache.labels("shared" if landed.shared else "miss").inc()
-            self.metrics.outcomes.labels(landed.made.outcome).inc()
-            told = _told(question, landed.made, present.freshness(looked.seen), "fwd=miss")
-        if told.nothing is None:
+            return self._served(question, looked.seen, looked.entry)
+        landed = self._flights.board(looked.key, lambda: self._made(question, looked, deadline), deadline)
+        self.metrics.cache.labels("shared" if landed.shared else "miss").inc()
+        self.metrics.outcomes.labels(landed.made.outcome).inc()
+        if landed.made.nothing is None:
             self.popular.heard(question)
-        return told
+        return _told(question, landed.made, present.freshness(looked.seen), "fwd=miss")
+
+    def kept(self, question: Question, deadline: Deadline) -> Told | None:
+        """The same, where it is kept; else None, and nothing is counted. Raises as `told`, but Busy."""
+        looked = self._looked(question, deadline)
+        return self._served(question, looked.seen, looked.entry) if looked.entry else None
 
     def explained(self, question: Question, deadline: Deadline) -> Told:
         """The answer with why each result stands where it does: always made anew, and never kept for those who have no key."""
@@ -137,6 +140,7 @@ class Searches:
                 self.overdue.put_nowait(question)
         self.metrics.cache.labels("stale" if old else "hit").inc()
         self.metrics.outcomes.labels(Outcome.FOUND).inc()
+        self.popular.heard(question)
         fresh = present.freshness(seen, None if seen.verified else kept.age)
         return _told(question, Made(kept), fresh, "hit; fwd=stale" if old else "hit", age=int(kept.age))
 
