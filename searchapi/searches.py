@@ -67,11 +67,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """What is kept for a question, if anything is that may be served, and the look that it was found by."""
+    """What is kept for a question: `entry` where it may be served, `held` whether or not; and the look that it was found by."""
 
     seen: Seen
     key: str
     entry: Entry | None
+    held: Entry | None
+
+    def newer(self, entry: Entry | None) -> Entry | None:
+        """An entry that somebody has kept since."""
+        return entry if entry and (self.held is None or entry.made_at > self.held.made_at) else None
 
 
 class Searches:
@@ -130,7 +135,7 @@ class Searches:
             seen, old = self.state.lookout.since(found.epoch, deadline), key
             key = self.cache.key(question, seen.stamp)
             found = found if key == old else self.cache.find(key)
-        return _Looked(seen, key, found.entry if found.epoch == seen.epoch else None)
+        return _Looked(seen, key, found.entry if found.epoch == seen.epoch else None, found.entry)
 
     def _served(self, question: Question, seen: Seen, kept: Entry) -> Told:
         """A kept answer; one that cannot be verified now says so itself."""
@@ -149,8 +154,8 @@ class Searches:
         claim = self.cache.claim(looked.key, deadline.left())
         kept = False
         try:
-            other = claim.entry if claim.mine else self._awaited(looked.key, deadline)
-            if other and other.age <= SOFT_AGE:
+            other = looked.newer(claim.entry) if claim.mine else self._awaited(looked, deadline)
+            if other:
                 return Made(other)
             snapshot = self.state.snapshot()
             made = self._answered(question, snapshot, deadline)
@@ -163,13 +168,14 @@ class Searches:
             if claim.mine and not kept:
                 self.cache.release(looked.key)
 
-    def _awaited(self, key: str, deadline: Deadline) -> Entry | None:
+    def _awaited(self, looked: _Looked, deadline: Deadline) -> Entry | None:
         """What another worker makes; None where it fails, or must not keep it: then all who waited make it themselves."""
         with self.capacity.chair():
             while True:
-                awaited = self.cache.awaited(key)
-                if awaited.entry or not awaited.being_made:
-                    return awaited.entry
+                awaited = self.cache.awaited(looked.key)
+                newer = looked.newer(awaited.entry)
+                if newer or not awaited.being_made:
+                    return newer
                 time.sleep(min(POLL, deadline.left()))
 
     def _answered(self, question: Question, snapshot: Snapshot, deadline: Deadline, *, explain: bool = False) -> Made:
