@@ -31,6 +31,4 @@ class Hello(Server):
 
 
 if __name__ == "__main__":
-    sys.argv[1:], given = [], sys.argv[1:]
-    sys.argv[1:] = given
     Hello(read(Settings, os.environ)).run()

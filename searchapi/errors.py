@@ -23,6 +23,9 @@ RETRY_AFTER = "5"
 # The same where too much was asked at once: the next moment may be quieter.
 RETRY_SOON = "1"
 
+# What OpenSearch says while it is too busy or finds its shards again: as good as away.
+_PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
 _PAGE_TEXTS = {
     HTTPStatus.BAD_REQUEST: "Não entendi o pedido. Confira o que foi digitado e tente de novo.",
     HTTPStatus.NOT_FOUND: "Não encontrei esta página ou esta bula. Ela pode ter sido retirada pela fonte.",
@@ -36,12 +39,13 @@ def register(app: Flask, opensearch_url: str, metrics: Metrics) -> None:
     def bad_parameter(error: BadParameter) -> Response:
         return answer(HTTPStatus.BAD_REQUEST, str(error), parameter=error.parameter)
 
-    def down(error: IndexDown) -> Response:
-        log.error("OpenSearch does not answer", extra={"error": type(error).__name__})
+    def down(_: IndexDown) -> Response:
+        # No line a request: searchapi.state tells once that it is away, and once that it is back.
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, unreachable(opensearch_url))
 
     def refused(error: TransportError) -> Response:
-        log.error("OpenSearch refused", extra={"status": error.status_code, "error": str(error.error)})
+        if error.status_code not in _PASSING:
+            log.error("OpenSearch refused", extra={"status": error.status_code, "error": str(error.error)})
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "OpenSearch could not answer just now: try again in a few seconds")
 
     def not_ready(error: NotReady) -> Response:
