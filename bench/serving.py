@@ -293,7 +293,8 @@ def _outage(place: Place, ours: Running, kill: Any) -> str:  # a bound method of
     others = tally.statuses.total() - tally.statuses[200] - tally.statuses[503]
     return (
         f"outage: OpenSearch killed for a while: {tally.statuses[200]} answered, {tally.statuses[503]} told 503, "
-        f"{others} otherwise (at most 0); slowest {max(tally.seconds):.1f} s (deadline 3 s); new answers {recovered:.1f} s after its return (at most {RECOVERED:.0f} s)"
+        f"{others} otherwise (at most 0); slowest {max(tally.seconds):.1f} s (deadline 3 s); new answers {recovered:.1f} s after its "
+        f"return (at most {RECOVERED:.0f} s)"
     )
 
 

@@ -13,7 +13,9 @@ found. Neither who asked nor the question's text is kept here.
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +25,9 @@ from searchapi.redis_client import Reach
 
 # In seconds. An answer cannot outlive a change of the index (its key holds the index's stamp), so this only bounds memory.
 KEPT = 3600
+# How long an answer that Redis gave is at hand in the process, in seconds, and how many: the few that everybody asks for now. That they are
+# valid is still asked (opensearch/epoch.py), only not once an answer.
+NEAR, MOST_NEAR = 1.0, 200
 # How long what was last seen of the index is kept, in seconds: a weekend with OpenSearch away.
 SEEN_KEPT = 3 * 24 * 3600
 
@@ -66,6 +71,14 @@ class Awaited:
     being_made: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """What was read from Redis, and when that began, by this machine's monotonic clock."""
+
+    found: Found
+    at: float
+
+
 _NOTHING = Found(away=True)
 
 
@@ -76,6 +89,9 @@ class AnswerCache:
         self._reach = reach
         self._prefix = prefix
         self._epoch = epoch.key(prefix)
+        self._guard = threading.Lock()
+        self._near: OrderedDict[str, _Near] = OrderedDict()
+        self._last = _Near(_NOTHING, 0.0)
 
     def key(self, question: Question, stamp: str) -> str:
         """The hash of a question put to one state of the index."""
@@ -95,13 +111,31 @@ class AnswerCache:
         return hashlib.sha256("\0".join(map(str, told)).encode()).hexdigest()
 
     def find(self, key: str) -> Found:
-        """What is kept under a key, and the epoch: one round trip."""
+        """What is kept under a key, and the epoch: one round trip, or none where both were read just now."""
+        now = time.monotonic()
+        last, near = self._last, self._near.get(key)
+        if near and now - last.at < epoch.TRUSTED and now - near.at < NEAR:
+            return Found(near.found.entry, last.found.epoch)
 
         def found(client: Any) -> Found:  # as Reach.ask
             kept, told = client.mget(self._answer(key), self._epoch)
             return Found(_read(kept), told)
 
-        return self._reach.ask(found, _NOTHING)
+        read = self._reach.ask(found, _NOTHING)
+        if not read.away:
+            self._keep_near(key, _Near(read, now))
+        return read
+
+    def _keep_near(self, key: str, near: _Near) -> None:
+        """Remembers for a moment what Redis holds. An older reading never takes the place of a newer one."""
+        with self._guard:
+            if near.at > self._last.at:
+                self._last = near
+            if near.found.entry:
+                self._near[key] = near
+                self._near.move_to_end(key)
+            if len(self._near) > MOST_NEAR:
+                self._near.popitem(last=False)
 
     def claim(self, key: str, seconds: float) -> Claim:
         """Asks to make an answer; the claim ends by `keep`, by `release`, or after so many seconds. Where Redis is away it is ours."""
