@@ -261,7 +261,7 @@ def _load(ours: Running) -> str:
 
 def _outage(place: Place, ours: Running, kill: Any) -> str:  # a bound method of the running node
     """Half kept, half new answers; OpenSearch is killed, and started again on the same data."""
-    client = Client(ours.port)
+    client, raw = Client(ours.port), Client(place.opensearch_port)
     for question in QUESTIONS[::2]:
         _until_kept(client, search(question))
     tally, over = Tally(), threading.Event()
@@ -283,6 +283,8 @@ def _outage(place: Place, ours: Running, kill: Any) -> str:  # a bound method of
     kill()
     time.sleep(5)
     with node(place.home, place.opensearch_port):
+        while raw.ask(f"/{Indices().alias}/_search?size=0").status != 200:
+            time.sleep(0.02)
         back = time.monotonic()
         while b"fwd=miss" not in client.ask(f"{search('varfarina sangramento')}&{urlencode({'size': 9})}").head:
             time.sleep(0.05)
@@ -293,8 +295,8 @@ def _outage(place: Place, ours: Running, kill: Any) -> str:  # a bound method of
     others = tally.statuses.total() - tally.statuses[200] - tally.statuses[503]
     return (
         f"outage: OpenSearch killed for a while: {tally.statuses[200]} answered, {tally.statuses[503]} told 503, "
-        f"{others} otherwise (at most 0); slowest {max(tally.seconds):.1f} s (deadline 3 s); new answers {recovered:.1f} s after its "
-        f"return (at most {RECOVERED:.0f} s)"
+        f"{others} otherwise (at most 0); slowest {max(tally.seconds):.1f} s (deadline 3 s); new answers {recovered:.1f} s after it "
+        f"searched again (at most {RECOVERED:.0f} s)"
     )
 
 

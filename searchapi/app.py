@@ -84,8 +84,7 @@ def _observe(app: Flask, desk: routes.Desk, settings: Settings) -> None:
     within = settings.answer_within.total_seconds()
 
     def finished(response: werkzeug.Response, _: werkzeug.Request, route: str, began: float) -> werkzeug.Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        response.headers.extend(_HEADERS)
         desk.metrics.seconds.labels(route, str(response.status_code)).observe(time.perf_counter() - began)
         return response
 

@@ -102,6 +102,8 @@ def known(given: Mapping[str, str], parameters: tuple[str, ...]) -> None:
 
 def tidy(text: str) -> str:
     """Text without control, format and private-use characters, one blank between words, composed (NFC)."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", text))
     return " ".join(kept.split())
 

@@ -36,15 +36,10 @@ def kept(body: Json) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def whole(kept_body: bytes, text: str, fresh: Json) -> bytes:
+def whole(kept_body: bytes, text: str, fresh: bytes) -> bytes:
     """A search's JSON with the question's text and the freshness in their places."""
     asked = json.dumps(text, ensure_ascii=False).encode()
-    return b'%s"text": %s, %s, "freshness": %s}' % (
-        _BEGINNING,
-        asked,
-        kept_body[len(_BEGINNING) : -1],
-        json.dumps(fresh, ensure_ascii=False).encode(),
-    )
+    return b'%s"text": %s, %s, "freshness": %s}' % (_BEGINNING, asked, kept_body[len(_BEGINNING) : -1], fresh)
 
 
 # What every search's JSON begins with, in which `query` is never empty.

@@ -202,9 +202,9 @@ def _comparison(desk: Desk, pair: Pair) -> Json:
 def answered(told: Told, asked: Request) -> Response:
     """The response of a search's answer."""
     response = _tagged(told.body, told.etag, asked)
-    response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
+    response.headers.add("Cache-Status", f"searchapi; {told.cache_status}")
     if told.age is not None:
-        response.headers["Age"] = str(told.age)
+        response.headers.add("Age", str(told.age))
     return response
 
 

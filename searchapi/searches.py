@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import queue
 import time
 from dataclasses import dataclass
@@ -79,6 +80,15 @@ class _Looked:
         return entry if entry and (self.held is None or entry.made_at > self.held.made_at) else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """How fresh the index is, as it was last written."""
+
+    seen: Seen | None = None
+    second: float = 0.0
+    told: bytes = b""
+
+
 class Searches:
     """Answers searches for one process. `overdue` are questions whose kept answers are to be made anew."""
 
@@ -93,6 +103,7 @@ class Searches:
         self.metrics = metrics
         self.overdue: queue.Queue[Question] = queue.Queue(MOST_OVERDUE)
         self._flights: Flights[Made] = Flights(capacity)
+        self._told_fresh = _Fresh()
 
     def told(self, question: Question, deadline: Deadline) -> Told:
         """The answer to a question; raises Busy, TooLate, NotReady, and where OpenSearch does not answer and nothing is kept."""
@@ -104,7 +115,7 @@ class Searches:
         self.metrics.outcomes.labels(landed.made.outcome).inc()
         if landed.made.nothing is None:
             self.popular.heard(question)
-        return _told(question, landed.made, present.freshness(looked.seen), "fwd=miss")
+        return _told(question, landed.made, self._fresh(looked.seen), "fwd=miss")
 
     def kept(self, question: Question, deadline: Deadline) -> Told | None:
         """The same, where it is kept; else None, and nothing is counted. Raises as `told`, but Busy."""
@@ -116,7 +127,7 @@ class Searches:
         seen = self.state.lookout.just_now(deadline)
         made = self._answered(question, self.state.snapshot(), deadline, explain=True)
         self.metrics.outcomes.labels(made.outcome).inc()
-        return _told(question, made, present.freshness(seen), "fwd=bypass")
+        return _told(question, made, self._fresh(seen), "fwd=bypass")
 
     def prepare(self, question: Question, deadline: Deadline) -> bool:
         """Makes an answer that nobody waits for, where none is kept or it is old; whether it was made. Raises as `told`."""
@@ -146,8 +157,23 @@ class Searches:
         self.metrics.cache.labels("stale" if old else "hit").inc()
         self.metrics.outcomes.labels(Outcome.FOUND).inc()
         self.popular.heard(question)
-        fresh = present.freshness(seen, None if seen.verified else kept.age)
-        return _told(question, Made(kept), fresh, "hit; fwd=stale" if old else "hit", age=int(kept.age))
+        return _told(
+            question,
+            Made(kept),
+            self._fresh(seen, None if seen.verified else kept.age),
+            "hit; fwd=stale" if old else "hit",
+            age=int(kept.age),
+        )
+
+    def _fresh(self, seen: Seen, answer_age: float | None = None) -> bytes:
+        """How fresh the index is, as JSON; for all answers of one look it is written once a second."""
+        second = time.monotonic() // 1
+        if answer_age is None and self._told_fresh.seen is seen and self._told_fresh.second == second:
+            return self._told_fresh.told
+        told = json.dumps(present.freshness(seen, answer_age), ensure_ascii=False).encode()
+        if answer_age is None:
+            self._told_fresh = _Fresh(seen, second, told)
+        return told
 
     def _made(self, question: Question, looked: _Looked, deadline: Deadline) -> Made:
         """The answer made now and kept, or the one that another worker made meanwhile."""
@@ -199,8 +225,7 @@ def _outcome(answer: Answer) -> Outcome:
     return Outcome.SUGGESTED if answer.meant.suggestions else Outcome.NOTHING
 
 
-def _told(question: Question, made: Made, fresh: present.Json, cache_status: str, age: int | None = None) -> Told:
+def _told(question: Question, made: Made, fresh: bytes, cache_status: str, age: int | None = None) -> Told:
     """The whole answer; its ETag is of the kept body's hash and of what stands beside it."""
-    told = f"{made.entry.digest} {question.text} {fresh}"
-    etag = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+    etag = hashlib.blake2b(b"%s %s %s" % (made.entry.digest.encode(), question.text.encode(), fresh), digest_size=16).hexdigest()
     return Told(present.whole(made.entry.body, question.text, fresh), etag, cache_status, age, made.nothing)

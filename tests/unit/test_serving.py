@@ -29,7 +29,7 @@ def test_a_kept_answer_with_its_question_is_the_whole_answer(text: str, told: di
     body: present.Json = {"query": {"drug": None}, "results": [told]}
     seen = Seen("stamp", "leaflets-000001", Freshness((), timedelta(hours=1)), None, 0.0, 0.0)
     fresh = present.freshness(seen)
-    whole = json.loads(present.whole(present.kept(body), text, fresh))
+    whole = json.loads(present.whole(present.kept(body), text, json.dumps(fresh).encode()))
     assert whole == {"query": {"text": text, "drug": None}, "results": [told], "freshness": fresh}
     assert next(iter(whole["query"])) == "text"
 
