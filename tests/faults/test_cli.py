@@ -30,7 +30,7 @@ FOLDER = "[sources.pasta]\ntype = 'folder'\npath = 'bulas'\n"
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The command, in a folder of its own."""
-    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
     return subprocess.run([INDEXER, *arguments], cwd=folder, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)
 
 
