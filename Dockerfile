@@ -14,6 +14,6 @@ WORKDIR /srv
 COPY lock/runtime.txt .
 RUN pip install --no-cache-dir --no-deps --require-hashes -r runtime.txt
 RUN --mount=type=bind,from=build,source=/wheel,target=/wheel pip install --no-cache-dir --no-deps /wheel/*.whl
-RUN useradd --system --uid 10001 bulario
+RUN useradd --system --uid 10001 bulario && install -d -o bulario /var/lib/bulario
 USER 10001
 CMD ["searchapi"]

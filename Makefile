@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint types bench relevance lock clean
+.PHONY: help demo up test check lint types audit bench relevance faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -27,21 +27,30 @@ lint: .venv/.all
 types: .venv/.all
 	$(BIN)/mypy
 
+audit: .venv-audit/.done ## what the lock has of known vulnerabilities; says so where nobody can be asked
+	@.venv-audit/bin/python .ci/audit.py lock/runtime.txt
+
 bench: .venv/.all ## the benchmarks; each prints its figure, its limit or peer, and the ratio
 	$(BIN)/python -m bench
 
 relevance: .venv/.all ## the judged questions: a table by kind, ours beside a plain index
 	$(BIN)/pytest -q tests/search/test_relevance.py
 
+faults: .venv/.all ## the long fault campaign (FAULTS=3000, SEED=7 repeats one), and a cluster whose elected node is killed
+	$(BIN)/pytest -q -s tests/faults/test_cluster.py
+	$(BIN)/python -m tests.faults.campaign --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
+FAULTS ?= 3000
+
 lock: ## lock files anew from pyproject.toml: versions and hashes, no addresses
 	uv pip compile -q pyproject.toml $(LOCK) -o lock/runtime.txt
 	uv pip compile -q pyproject.toml $(LOCK) -c lock/runtime.txt --extra embedded --extra demo -o lock/demo.txt
 	uv pip compile -q pyproject.toml $(LOCK) -c lock/demo.txt --all-extras -o lock/all.txt
+	uv pip compile -q lock/audit.in $(LOCK) -o lock/audit.txt
 	uv pip compile -q tests/sources/tryton-requirements.in $(LOCK) -o tests/sources/tryton-requirements.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 clean: ## forget what was installed and what the embedded servers hold
-	rm -rf .venv .venv-tryton .bulario
+	rm -rf .venv .venv-audit .venv-tryton .bulario
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; PYTHON=/path/to/python3.11 make ... names one"; exit 2; }
@@ -58,4 +67,9 @@ clean: ## forget what was installed and what the embedded servers hold
 .venv/.all: lock/all.txt .venv/.demo
 	@echo "installing what the tests need into .venv"
 	$(BIN)/pip install -q --no-deps --require-hashes -r lock/all.txt
+	@touch $@
+
+.venv-audit/.done: lock/audit.txt
+	@$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install -q --no-deps --require-hashes -r lock/audit.txt
 	@touch $@

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Annotated, NoReturn
 
 import redis
@@ -22,29 +23,38 @@ from opensearchpy.exceptions import OpenSearchException
 from rich.console import Console
 
 from indexer import rejected as rejecting
+from indexer.copying import NotWritten
 from indexer.cursors import Cursor, Cursors
 from indexer.divergences import Divergence, divergences
+from indexer.leases import Terms, holder, host
 from indexer.metrics import Metrics
-from indexer.pull import Outcome, Stores, sync
+from indexer.overview import Watch
+from indexer.patience import Patience
+from indexer.pull import Order, Outcome, Stores, ended, pull, sync
 from indexer.readers import Readers
+from indexer.reindex import NotPromoted, Promotion, Reindexing
 from indexer.rejected import RejectedLeaflets
 from indexer.schedule import go_on
 from indexer.settings import Settings
+from indexer.slack import Alerts
 from indexer.sources.base import Source, SourceError
 from indexer.sources.config import Misconfigured, configured
 from indexer.write import Batch, Writer
 from leaflets import Leaflet
 from opensearch import epoch, logs
-from opensearch.client import IndexDown, connect, unreachable
+from opensearch.client import Denied, IndexDown, connect, denied, unreachable
 from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
+from opensearch.history import History
 from opensearch.joined import joined, sentence
 from opensearch.names import names
-from opensearch.settings import WrongSettings, read
+from opensearch.operations import Busy, Lost
+from opensearch.settings import WrongSettings, read, shown
 from opensearch.synonyms import FILE as SYNONYMS_FILE
 from opensearch.synonyms import Synonyms, SynonymsRejected, synonyms
 
 DONE, FAILED, MISCONFIGURED, REFUSED = 0, 1, 2, 3
+LOOK_PATIENCE = 3.0  # Seconds for a request of metrics and alerts; it takes some milliseconds. Prometheus waits for 10 in all.
 
 app = typer.Typer(
     help="Pulls the leaflets of all ERPs into OpenSearch. Exit status: 0 done; 1 something failed, the rest was done; "
@@ -60,6 +70,9 @@ synonyms_app = typer.Typer(help="The file of synonyms.", no_args_is_help=True)
 app.add_typer(synonyms_app, name="synonyms")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, and nothing else there.")]
+Confirmed = Annotated[
+    bool, typer.Option("--confirm-withdrawals", help="Withdraw what the ERP no longer holds, however much of the source it is.")
+]
 Only = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be given several times.")]
 
 
@@ -72,11 +85,52 @@ class Indexer:
     synonyms: Synonyms
     client: OpenSearch
     indices: Indices
+    terms: Terms
+    patience: Patience
 
     @property
     def stores(self) -> Stores:
         """Where a pull puts what it settled."""
-        return Stores(Writer(self.client, self.indices), Cursors(self.client, self.indices), RejectedLeaflets(self.client, self.indices))
+        return Stores(
+            Writer(self.client, self.indices, patience=self.patience),
+            Cursors(self.client, self.indices),
+            RejectedLeaflets(self.client, self.indices),
+            self.terms,
+            self.settings.tombstones_kept,
+        )
+
+    @property
+    def watch(self) -> Watch:
+        """What metrics and alerts look at, by a client of its own: whoever asks for metrics does not wait as long as a pull does."""
+        settings = self.settings
+        ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
+        paces = {source.name: source.every or settings.sync_every for source in self.sources}
+        return Watch(connect(settings.opensearch_address, ca_cert=ca_cert, timeout=LOOK_PATIENCE), self.indices, paces)
+
+    def alerts(self, watch: Watch) -> Alerts:
+        """What tells Slack of incidents."""
+        return Alerts(watch, self.settings.slack_webhook_url, self.settings.bulario_home)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tells Slack and METRICS_FILE of what the block did, also where it failed."""
+        watch = self.watch
+        with self.alerts(watch).watching():
+            try:
+                yield
+            finally:
+                if self.settings.metrics_file:
+                    Metrics(watch.look).write(self.settings.metrics_file)
+
+    def prepare(self) -> None:
+        """Makes whatever index is missing, and clears what a dead reindex left; raises as generations.prepare."""
+        prepare(self.client, self.indices, self.synonyms, lease=self.settings.lease.total_seconds())
+
+    def show(self) -> None:
+        """Lets everybody find what was written, and no searchapi answer by what it kept before."""
+        with suppress(OpenSearchException):
+            self.client.indices.refresh(index=f"{self.indices.alias},{self.indices.cursors}")
+        epoch.begin(self.settings.redis_address)
 
     def only(self, names: Sequence[str] | None) -> tuple[Source, ...]:
         """The sources of these names; all where none is given."""
@@ -91,51 +145,169 @@ class Indexer:
 def sync_(
     source: Only = None,
     full: Annotated[bool, typer.Option("--full", help="Pull everything, not only what changed.")] = False,  # noqa: FBT002
+    confirmed: Confirmed = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Pull what changed in all sources, in parallel, and write it."""
-    with _indexer() as indexer, Readers() as readers:
+    stopped = _told_to_end()
+    with _indexer(stopped) as indexer, Readers() as readers:
+        if sys.stderr.isatty() and "log_level" not in indexer.settings.model_fields_set:
+            # The lines below say it all to a person.
+            logs.configure(indexer.settings.log_format, "ERROR")
         sources = indexer.only(source)
-        prepare(indexer.client, indexer.indices, indexer.synonyms)
-        console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        # Standard error is the log's where programs read it.
+        quiet = as_json and indexer.settings.log_format == "json"
+        console = Console(stderr=as_json, highlight=False, soft_wrap=True, quiet=quiet)
         began, worked = datetime.now(UTC), time.process_time()
-        with console.status("pulling " + ", ".join(s.name for s in sources)):
-            outcomes = sync(sources, indexer.stores, readers, full=full, done=lambda outcome: console.print(_line(outcome)))
+        order = Order(full=full, confirmed=confirmed, probing=True)
+        with indexer.telling(), console.status("pulling " + ", ".join(s.name for s in sources)):
+            indexer.prepare()
+            outcomes = sync(sources, indexer.stores, readers, order, done=lambda outcome: console.print(_line(outcome)))
+            # History is bounded by what is kept, not by the minute: where OpenSearch is away by now, the next sync does it.
+            with suppress(OpenSearchException):
+                History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
+            # Before it is told of: what is counted is what is found.
+            indexer.show()
         seconds = (datetime.now(UTC) - began).total_seconds()
-        indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
-        epoch.begin(indexer.settings.redis_url)
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
         else:
             console.print(_summary(outcomes, seconds, time.process_time() - worked))
-    sys.exit(DONE if all(outcome.outcome == "done" for outcome in outcomes) else FAILED)
+        if any(outcome.outcome == "stopped" for outcome in outcomes):
+            logs.complain("indexer", "told to end before all was pulled; what was settled stands, the next sync reads the rest")
+            _leave(FAILED)
+    sys.exit(_status_of(outcomes))
+
+
+def _status_of(outcomes: Sequence[Outcome]) -> int:
+    """The exit status of a sync. What another indexer pulls is in good hands."""
+    told = {outcome.outcome for outcome in outcomes} - {"done", "held"}
+    return DONE if not told else REFUSED if told == {"refused"} else FAILED
 
 
 @app.command()
 def run(source: Only = None) -> None:
     """Pull every source now and then each at its pace (SYNC_EVERY), and serve metrics, until told to stop."""
+    stopped = _told_to_end()
+    with _indexer(stopped, patience=120) as indexer, Readers() as readers:
+        preparing, stores, watch = Lock(), indexer.stores, indexer.watch
+        alerts = indexer.alerts(watch)
+        Metrics(watch.look).serve(indexer.settings.indexer_metrics_port)
+        alerts.start()
+
+        def pulled(one: Source) -> bool:
+            try:
+                with preparing:
+                    indexer.prepare()
+            except OpenSearchException:
+                logs.complain("indexer", f"{unreachable(indexer.settings.opensearch_url)}; {one.name} is tried again soon")
+                return False
+            outcome = pull(one, stores, readers)
+            typer.echo(_line(outcome))
+            with suppress(OpenSearchException):
+                History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
+            if outcome.counts.written or outcome.counts.withdrawn:
+                indexer.show()
+            alerts.wake()
+            return outcome.outcome in {"done", "held", "refused"}
+
+        def pulling(one: Source) -> None:
+            try:
+                go_on(one.every or indexer.settings.sync_every, lambda: pulled(one), stopped)
+            finally:
+                # A loop ends when it is told to, or by what a person must mend: then the others end too.
+                stopped.set()
+
+        sources = indexer.only(source)
+        pullers = ThreadPoolExecutor(max_workers=len(sources), thread_name_prefix="source")
+        loops = [pullers.submit(pulling, one) for one in sources]
+        ended(loops, stores)
+        for loop in loops:
+            if loop.done():
+                loop.result()
+        _leave(DONE)
+
+
+def _told_to_end() -> Event:
+    """Set by SIGTERM or Ctrl-C: no pull begins after that, and those that run finish the batch that they write."""
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with _indexer() as indexer, Readers() as readers:
-        metrics = Metrics()
-        metrics.serve(indexer.settings.indexer_metrics_port)
+    return stopped
 
-        def pull(due: Sequence[Source]) -> None:
-            try:
-                prepare(indexer.client, indexer.indices, indexer.synonyms)
-                sync(due, indexer.stores, readers, done=lambda outcome: _hear(outcome, metrics))
-                indexer.client.indices.refresh(index=indexer.indices.alias)
-                epoch.begin(indexer.settings.redis_url)
-            except OpenSearchException:
-                sys.stderr.write(f"indexer: {unreachable(indexer.settings.opensearch_url)}; trying again on the next round\n")
 
-        go_on(indexer.only(source), indexer.settings.sync_every, pull, stopped)
+def _leave(status: int) -> NoReturn:
+    """Ends the process at once: Python would wait for the threads that an ERP has not answered yet."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+@app.command("reindex")
+def reindex_(
+    from_sources: Annotated[bool, typer.Option("--from-sources", help="Pull every source whole, not from stored originals.")] = False,  # noqa: FBT002
+) -> None:
+    """Make the index anew beside itself, prove it and put it in its place, while syncs and searches go on."""
+    if from_sources:
+        with _indexer() as indexer, Readers() as readers, _operating() as told:
+            lease = indexer.settings.lease.total_seconds()
+            generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told, lease)
+            promotion = generations.reindex(indexer.sources)
+            epoch.begin(indexer.settings.redis_address)
+    else:
+        with _reaching() as reached, Readers() as readers, _operating() as told:
+            promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).reindex()
+            epoch.begin(reached.settings.redis_address)
+    typer.echo(_promoted(promotion))
+
+
+@app.command("rollback")
+def rollback_() -> None:
+    """Go back to the generation before the last reindex, with what changed since; again, and it goes forth."""
+    with _reaching() as reached, Readers() as readers, _operating() as told:
+        promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).rollback()
+        epoch.begin(reached.settings.redis_address)
+    typer.echo(_promoted(promotion))
+
+
+def _promoted(promotion: Promotion) -> str:
+    left_out = promotion.left_out
+    told = f"; {len(left_out)} only `indexer rejected list` holds: {', '.join(left_out[:5])}" if left_out else ""
+    return (
+        f"{promotion.generation} is searched now, {promotion.leaflets} leaflets{told}. It took {promotion.seconds:.1f} s; writers waited "
+        f"{promotion.blocked_seconds:.2f} s, searches never. {promotion.kept} is kept: `indexer rollback` goes back to it"
+    )
+
+
+@contextmanager
+def _operating() -> Iterator[Callable[[str], None]]:
+    """Shows what an operation does, and turns its end without a promotion into a sentence. SIGTERM is heard as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        with console.status("beginning") as line:
+            yield line.update
+    except (NotPromoted, Busy) as error:
+        logs.complain("indexer", f"refused: {error}")
+        sys.exit(REFUSED)
+    except (Lost, NotWritten) as error:
+        logs.complain("indexer", str(error))
+        sys.exit(FAILED)
+    except IndexDown:
+        raise
+    except OpenSearchException as error:
+        # Not the exception itself: its text may quote leaflets.
+        logs.complain("indexer", f"OpenSearch failed ({type(error).__name__}); the index stands. Run it again once OpenSearch is well")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        logs.complain("indexer", "stopped; what was half made is cleared, the index stands")
+        sys.stderr.flush()
+        os._exit(FAILED)  # not sys.exit: a thread that waits for an ERP would be waited for
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """A line a source: last success, lag, cursor, leaflets, rejected."""
+    """A line a source: last success, lag, leaflets, rejected, breaker, lease, cursor."""
     with _indexer() as indexer:
         cursors = {cursor.source: cursor for cursor in indexer.stores.cursors.all()}
         counts = _counts(indexer)
@@ -143,16 +315,23 @@ def status(as_json: AsJson = False) -> None:  # noqa: FBT002
     if as_json:
         _print_json({"sources": lines})
         return
-    typer.echo(_STATUS.format(*("SOURCE", "OUTCOME", "LAST SUCCESS", "LAG", "LEAFLETS", "REJECTED"), "CURSOR").rstrip())
+    typer.echo(_STATUS.format("SOURCE", "OUTCOME", "LAST SUCCESS", "LAG", "LEAFLETS", "REJECTED", "BREAKER", "LEASE", "CURSOR"))
     for line in lines:
         lag = line["lag_seconds"]
         told = [line["source"], line["outcome"], line["synced_at"] or "never", "" if lag is None else f"{lag} s"]
-        typer.echo(_STATUS.format(*map(str, told), str(line["leaflets"]), str(line["rejected"]), str(line["cursor"] or "")).rstrip())
+        told += [line["leaflets"], line["rejected"], line["breaker"], line["holder"] or "free", line["cursor"] or ""]
+        typer.echo(_STATUS.format(*map(str, told)).rstrip())
         if line["error"]:
             typer.echo(f"  {line['error']}")
+        if line["retry_at"]:
+            typer.echo(
+                f"  its breaker is {line['breaker']} after {line['failures']} failures; the ERP is asked again at {line['retry_at']}"
+            )
+        if line["withheld"]:
+            typer.echo(f"  {line['withheld']} withdrawals are held back until they are confirmed or the ERP names the leaflets again")
 
 
-_STATUS = "{:<20} {:<8} {:<26} {:>9} {:>9} {:>9}  {}"
+_STATUS = "{:<20} {:<8} {:<26} {:>9} {:>9} {:>9}  {:<9} {:<12} {}"
 
 
 @app.command()
@@ -160,7 +339,7 @@ def check() -> None:
     """Read the configuration, reach every source, OpenSearch and Redis, and change nothing."""
     failed = False
     with _indexer() as indexer:
-        told = [("OpenSearch", indexer.settings.opensearch_url, indexer.client.info()["version"]["number"])]
+        told = [("OpenSearch", shown(indexer.settings.opensearch_url), indexer.client.info()["version"]["number"])]
         for source in indexer.sources:
             try:
                 told.append((source.name, "source", source.check()))
@@ -168,7 +347,7 @@ def check() -> None:
                 failed = True
                 told.append((source.name, "source", f"FAILED: {error}"))
         try:
-            redis.Redis.from_url(indexer.settings.redis_url, socket_timeout=1, socket_connect_timeout=1).ping()
+            redis.Redis.from_url(indexer.settings.redis_address, socket_timeout=1, socket_connect_timeout=1).ping()
             told.append(("Redis", "cache", "answers"))
         except redis.RedisError:
             failed = True
@@ -278,6 +457,8 @@ def retry_rejected(rejected_id: Annotated[list[str] | None, typer.Argument(metav
             answer = _retried(one_id, stores, readers)
             failed += answer != "indexed"
             typer.echo(f"{one_id}  {answer}")
+        if failed < len(ids):
+            indexer.show()
     sys.exit(FAILED if failed else DONE)
 
 
@@ -329,30 +510,29 @@ def _reaching() -> Iterator[_Reached]:
     logs.configure(settings.log_format, settings.log_level)
     try:
         ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
-        yield _Reached(settings, connect(settings.opensearch_url, ca_cert=ca_cert))
+        yield _Reached(settings, connect(settings.opensearch_address, ca_cert=ca_cert))
     except (Misconfigured, SynonymsRejected, OldIndex) as error:
         _misconfigured(str(error))
     except IndexDown:
-        sys.stderr.write(f"indexer: {unreachable(settings.opensearch_url)}\n")
+        logs.complain("indexer", unreachable(settings.opensearch_url))
         sys.exit(FAILED)
+    except Denied as error:
+        _misconfigured(denied(settings.opensearch_url, error.status_code))
 
 
 @contextmanager
-def _indexer() -> Iterator[Indexer]:
-    """The parts of the commands that know the sources."""
+def _indexer(stopped: Event | None = None, patience: float = 60) -> Iterator[Indexer]:
+    """The parts of the commands that know the sources; `patience` is how many seconds OpenSearch is waited for."""
+    stopped = stopped or Event()
     with _reaching() as reached:
         sources = configured(reached.settings.sources_file, os.environ)
-        yield Indexer(reached.settings, sources, synonyms(), reached.client, Indices())
+        terms = Terms(holder(), reached.settings.lease, stopped)
+        yield Indexer(reached.settings, sources, synonyms(), reached.client, Indices(), terms, Patience(patience, stopped))
 
 
 def _misconfigured(message: str) -> NoReturn:
-    sys.stderr.write(f"indexer: {message}\n")
+    logs.complain("indexer", message)
     sys.exit(MISCONFIGURED)
-
-
-def _hear(outcome: Outcome, metrics: Metrics) -> None:
-    metrics.tell(outcome)
-    typer.echo(_line(outcome))
 
 
 def _line(outcome: Outcome) -> str:
@@ -380,6 +560,7 @@ def _told(outcome: Outcome) -> dict[str, object]:
         "seconds": round(outcome.seconds, 3),
         "asking_seconds": round(outcome.asking_seconds, 3),
         "error": outcome.error,
+        "run": outcome.run,
     }
 
 
@@ -411,8 +592,14 @@ def _status(cursor: Cursor, held: _Held) -> dict[str, object]:
         "lag_seconds": round(lag.total_seconds()) if lag else None,
         "leaflets": held.leaflets.get(cursor.source, 0),
         "rejected": held.rejected.get(cursor.source, 0),
+        "breaker": cursor.breaker,
+        "failures": cursor.failures,
+        "retry_at": cursor.retry_at.isoformat(timespec="seconds") if cursor.retry_at else None,
+        "holder": host(cursor.holder) or None,
+        "withheld": cursor.withheld,
         "cursor": cursor.value[:40] if cursor.value else None,
         "error": cursor.error,
+        "run": cursor.run or None,
     }
 
 

@@ -24,6 +24,9 @@ BreakerState = Literal["closed", "open", "half_open"]
 class CursorMoved(SourceError):
     """Another indexer moved this source's cursor meanwhile; what it wrote stands, and this pull stops."""
 
+    def __init__(self, source: str) -> None:
+        super().__init__(f"{source}: another indexer moved this source's cursor meanwhile; its work stands, this pull stopped")
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -31,8 +34,9 @@ class Cursor:
 
     `synced_at` is when the last complete pull began: all that the ERP held then is in the index. `scanned_at` is the same for the last
     pull that listed every leaflet of the source; `listed` is how many it listed, `usual_listed` and `usual_seconds` what such listings
-    had and took on average before. `totals` counts pulls and leaflets by outcome since the cursor was made ("pulls.done",
-    "leaflets.written"). `withheld` is how many withdrawals a guard holds back. `holder` is the indexer that pulls now; empty: nobody.
+    have and take on average, the newest weighing a fifth. `totals` counts pulls and leaflets by outcome since the cursor was made
+    ("pulls.done", "leaflets.written"). `withheld` is how many withdrawals a guard holds back. `holder` is the indexer that pulls now;
+    empty: nobody.
     """
 
     source: str
@@ -92,8 +96,7 @@ class Cursors:
         try:
             token = held.move(self.client, self.indices.cursors, cursor.source, body, cursor.token)
         except Moved as error:
-            message = f"{cursor.source}: another indexer moved this source's cursor meanwhile; its work stands, this pull stopped"
-            raise CursorMoved(message) from error
+            raise CursorMoved(cursor.source) from error
         return replace(cursor, token=token)
 
 

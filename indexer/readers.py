@@ -1,6 +1,7 @@
 """Changes read into leaflets, in processes of their own: what an ERP or a laboratory sends may be broken or made to break its reader.
 
-    Readers.read(source, change)  ->  Leaflet, or why it is none
+    Readers.read(source, change)           ->  Leaflet, or why it is none
+    Readers.reread(source, change, text)   ->  the same from the text that an earlier reading kept
 
 Each worker is this module run as a program, and has a line of its own to us: nothing is shared that a worker killed at the wrong moment
 could leave locked for the others. (Pebble's pool shares a lock: with its workers killed at rest it never answered again.) Reading takes
@@ -25,7 +26,7 @@ from typing import Any, Self
 
 from indexer import pdf
 from leaflets import Audience, Category, Change, Content, Leaflet, Passage, Section
-from leaflets.reading import NotALeaflet, leaflet
+from leaflets.reading import NotALeaflet, leaflet, reread
 from leaflets.text import Undecodable, text_of
 
 # A worker starts in half a second; on a machine under load it may take longer, and is then no fault of what it reads.
@@ -71,12 +72,19 @@ class Readers:
         size = sum(len(content.body) for content in change.contents)
         if size > self._limits.bytes:
             return f"it has {size:,} bytes, more than the {self._limits.bytes:,} that are read"
+        return self._read(source, change, None)
+
+    def reread(self, source: str, change: Change, text: str) -> Leaflet | str:
+        """The leaflet again, or why it is none any more, from the `text` that an earlier reading kept; `change` needs no contents."""
+        return self._read(source, change, text)
+
+    def _read(self, source: str, change: Change, text: str | None) -> Leaflet | str:
         worker = self._idle.get()
         try:
             # One that died at rest, as when the system is out of memory, is no fault of this change.
             if worker is None or not worker.lives:
                 worker = _Worker(self._limits)
-            return worker.read(source, change)
+            return worker.read(source, change, text)
         finally:
             self._idle.put(worker)
 
@@ -101,10 +109,10 @@ class _Worker:
         """Whether it can be asked."""
         return self._process.poll() is None
 
-    def read(self, source: str, change: Change) -> Leaflet | str:
+    def read(self, source: str, change: Change, text: str | None) -> Leaflet | str:
         """See Readers. A worker that gave neither a leaflet nor a reason is ended."""
         try:
-            self._line.send_bytes(pickle.dumps((source, change)))
+            self._line.send_bytes(pickle.dumps((source, change, text)))
             if not self._line.poll(self._limits.seconds):
                 self.end()
                 return f"reading it took more than {self._limits.seconds:g} s"
@@ -153,10 +161,13 @@ def _told(read: Leaflet) -> dict[str, object]:
     return {name: getattr(read, name) for name in names} | {"passages": [(p.section, p.title, p.text) for p in read.passages]}
 
 
-def _answer(source: str, change: Change, most_pages: int) -> bytes:
+def _answer(source: str, change: Change, text: str | None, most_pages: int) -> bytes:
     try:
-        texts = tuple(_text(content, most_pages) for content in change.contents)
-        told: dict[str, object] | str = _told(leaflet(source, change, texts))
+        if text is None:
+            read = leaflet(source, change, tuple(_text(content, most_pages) for content in change.contents))
+        else:
+            read = reread(source, change, text)
+        told: dict[str, object] | str = _told(read)
     except (NotALeaflet, Undecodable, pdf.UnreadablePdf) as error:
         told = str(error)
     except MemoryError:
@@ -173,11 +184,12 @@ def _serve(line: Connection, most_memory: int, most_pages: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then closes the line.
     resource.setrlimit(resource.RLIMIT_AS, (most_memory, most_memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    line.send_bytes(_READY)
-    with suppress(EOFError):
+    # Our parent may leave at any moment, as when it is told to end.
+    with suppress(EOFError, ConnectionError):
+        line.send_bytes(_READY)
         while True:
-            source, change = pickle.loads(line.recv_bytes())  # noqa: S301 our parent's
-            line.send_bytes(_answer(source, change, most_pages))
+            source, change, text = pickle.loads(line.recv_bytes())  # noqa: S301 our parent's
+            line.send_bytes(_answer(source, change, text, most_pages))
 
 
 if __name__ == "__main__":

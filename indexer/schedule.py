@@ -1,24 +1,43 @@
-"""When to pull what: each source at its own pace, several due ones together, never one twice at a time."""
+"""When to pull what: each source in a loop of its own, so that none holds another up and none is pulled twice at a time."""
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 
-from indexer.sources.base import Source
+# Seconds until a pull that failed is tried again, twice as many after each further failure: what a breaker waits.
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
+# The last part of a pace is left to chance, so that the sources of several indexers do not fall into step.
+_SPREAD = 0.1
 
 
-def go_on(sources: Sequence[Source], every: timedelta, pull: Callable[[Sequence[Source]], None], stopped: Event) -> None:
-    """Pulls every source at once and then each again when its `every` (or the common one) has passed, until `stopped`."""
-    due = {source.name: time.monotonic() for source in sources}
+def go_on(
+    pace: timedelta,
+    pull: Callable[[], bool],
+    stopped: Event,
+    chance: Callable[[], float] = random.random,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Pulls now and then again and again, until `stopped`. `pull` says whether it went well.
+
+    The next pull is due a pace after the last one was due, or up to a tenth earlier, never later: hourly stays hourly, and a pull that
+    takes longer than its pace is followed by the next at once. One that failed is tried again sooner.
+    """
+    due, failures = clock(), 0
     while not stopped.is_set():
-        now = time.monotonic()
-        ready = [source for source in sources if due[source.name] <= now]
-        if ready:
-            pull(ready)
-        for source in ready:
-            # From when it was due, not from when it ended: hourly stays hourly. A pull longer than its pace starts again at once.
-            due[source.name] = max(due[source.name] + (source.every or every).total_seconds(), time.monotonic())
-        stopped.wait(max(0.0, min(due.values()) - time.monotonic()) if due else every.total_seconds())
+        failures = 0 if pull() else failures + 1
+        now = clock()
+        due = max(due + pause(pace, 0, chance), now) if not failures else now + pause(pace, failures, chance)
+        stopped.wait(due - now)
+
+
+def pause(pace: timedelta, failures: int, chance: Callable[[], float] = random.random) -> float:
+    """Seconds until the next pull after so many failures in a row."""
+    seconds = pace.total_seconds()
+    if failures:
+        # The exponent is bounded because an ERP may be down for months.
+        seconds = min(_FIRST_PAUSE * 2.0 ** min(failures - 1, 10), _LONGEST_PAUSE, seconds)
+    return seconds * (1 - _SPREAD * chance())

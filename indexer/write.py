@@ -1,31 +1,36 @@
 """Writes batches into the index and says of each leaflet what became of it.
 
-    Batch -> mget (what is there?) -> bulk, in requests bounded by bytes and count -> Receipt
+    Batch -> mget (what is there?) -> decide -> fence (is the source still ours?) -> bulk, bounded by bytes and count -> Receipt
 
-A leaflet whose content is the stored one is not written. Versions are the ERP's own (`external_gte`): an older one never replaces a
-newer one, whoever comes last.
+The ERP's version decides which of two contents is the newer; the document's `_version` decides whether what is there is still what we
+looked at. It is the stored one plus one, and `external` refuses one that is not larger: whoever was stalled between looking and writing
+finds that somebody else has written, and changes nothing (docs/adr/0007). For a document that is not there it is the ERP's version.
+
+A leaflet whose content is the stored one is not written, even if its version is newer: ERPs touch their records without changing them.
+So the stored version is that of the content's first sight, and a version between the two, read late from some stale copy, would be taken
+for news; the next listing, which reads the newest again, mends that. `updated_at`, which people see, stays that of the content.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import TransportError
-from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
+from opensearchpy.exceptions import OpenSearchException, TransportError
 
+from indexer.patience import Patience, busy, passing
 from leaflets import Audience, Leaflet, Withdrawal
 from opensearch.documents import document, tombstone
 from opensearch.generations import Indices
+from opensearch.history import History, NotKept
 
 # 100 documents already give 90 % of the bulk rate and 500 all of it (2 cores, 5 KB leaflets); real ones are larger, so bytes decide.
 MOST_DOCUMENTS = 500
 MOST_BYTES = 8_000_000
-BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch. `later` are ids that could not be settled now: the cursor must not pass them."""
+    """What became of a batch. `later` are ids that could not be settled now: the cursor must not pass them.
+
+    `older` are the leaflets' ids whose version is below the stored one, which was left as it is.
+    """
 
     written: int = 0
     unchanged: int = 0
-    older: int = 0
+    older: frozenset[str] = frozenset()
     withdrawn: int = 0
     rejected: tuple[Refusal, ...] = ()
     later: tuple[str, ...] = ()
@@ -54,7 +62,7 @@ class Receipt:
         return Receipt(
             written=self.written + other.written,
             unchanged=self.unchanged + other.unchanged,
-            older=self.older + other.older,
+            older=self.older | other.older,
             withdrawn=self.withdrawn + other.withdrawn,
             rejected=self.rejected + other.rejected,
             later=self.later + other.later,
@@ -64,144 +72,226 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Leaflets and withdrawals of one source."""
+    """Leaflets and withdrawals of one source. Those of the leaflets whose ids are `set_back` stand as told, though older than stored."""
 
     source: str
     leaflets: tuple[Leaflet, ...] = ()
     withdrawals: tuple[Withdrawal, ...] = ()
+    set_back: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class _Action:
-    """One document of a bulk request, as the two lines that it takes there."""
+class _Wish:
+    """What one document should become: this leaflet or, without one, a tombstone.
 
-    id: str
+    `implied` is a withdrawal that no ERP asked for: the record is one leaflet, and what stands for another audience is the same record
+    as we read it before. `set_back` holds though it is older than what is stored.
+    """
+
+    source: str
     source_id: str
+    audience: Audience
     version: int
-    withdrawal: bool
-    lines: bytes
+    leaflet: Leaflet | None = None
+    implied: bool = False
+    set_back: bool = False
+
+    @property
+    def id(self) -> str:
+        """The document's id."""
+        return f"{self.source}:{self.source_id}:{self.audience}"
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Of two wishes for one document the greater holds: the newer one, else a withdrawal by the ERP, else a leaflet."""
+        return self.version, 1 if self.leaflet else 0 if self.implied else 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What the index holds of an id, as far as writing needs to know."""
+    """What the index holds of an id, as far as writing needs to know. `version` is the ERP's, `number` the document's `_version`."""
 
     content_hash: str
     withdrawn: bool
+    version: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What OpenSearch said of one action."""
+class _Action:
+    """One document of a bulk request, as the two lines that it takes there, and what it counts for once it is done."""
 
-    action: _Action
-    status: int
-    reason: str = ""
+    wish: _Wish
+    gain: Receipt
+    lines: bytes
+    supersedes: bool
+
+
+def unfenced() -> None:
+    """The fence of a person's command, which holds no lease: `_version` alone keeps its writes in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes for one installation; safe to use from several threads."""
+    """Writes for one installation; safe to use from several threads.
+
+    `fence` is asked between looking and writing and raises where the source is ours no longer. OpenSearch is waited for with `patience`.
+    """
 
     client: OpenSearch
     indices: Indices
+    fence: Callable[[], None] = unfenced
+    patience: Patience = field(default_factory=Patience)
 
     def write(self, batch: Batch) -> Receipt:
-        """Settles what can be settled now; raises where OpenSearch does not answer at all."""
-        stored = self._stored(batch)
-        unchanged = frozenset(leaflet.source_id for leaflet in batch.leaflets if _is_stored(leaflet, stored))
-        receipt = Receipt(unchanged=sum(_is_stored(leaflet, stored) for leaflet in batch.leaflets), settled=unchanged)
-        for part in _parts(_actions(batch, stored)):
-            receipt += self._bulk(part)
-        return receipt
+        """Settles what can be settled with patience; raises where OpenSearch does not answer at all, and what the fence raises."""
+        settling = _Settling(self, batch)
+        self.patience.settle(settling.step)
+        if settling.failure is not None:
+            raise settling.failure
+        return settling.receipt + Receipt(later=tuple(settling.waiting))
 
-    def _stored(self, batch: Batch) -> dict[str, _Stored]:
-        """What the index holds of the batch's ids, in every audience where the ERP names none: one question a batch."""
-        told = [(x.source_id, x.facts.audience) for x in batch.leaflets] + [(w.source_id, w.audience) for w in batch.withdrawals]
-        ids = [_id(batch.source, source_id, one) for source_id, named in dict.fromkeys(told) for one in ([named] if named else Audience)]
-        if not ids:
+
+class _Settling:
+    """A batch on its way into the index: what became of it, and what still waits, by id."""
+
+    def __init__(self, writer: Writer, batch: Batch) -> None:
+        self.waiting = _wishes(batch)
+        self.receipt = Receipt()
+        self.failure: OpenSearchException | None = None
+        self._writer = writer
+        # What was sent and never answered may have been done: found so, it counts as done.
+        self._unanswered: dict[str, Receipt] = {}
+
+    def step(self) -> bool:
+        """Looks, decides and writes once; whether anything still waits. Every repetition looks again: others may have written."""
+        self.failure = None
+        try:
+            for part in _parts(self._undecided()):
+                self._bulk(part)
+        except NotKept:
+            pass  # The history index was too busy: all that waits is tried again.
+        except OpenSearchException as error:
+            if not busy(error):
+                raise
+            self.failure = error
+        return bool(self.waiting)
+
+    def _undecided(self) -> list[_Action]:
+        """What must be written, after all that needs no writing has been settled."""
+        now = datetime.now(UTC)
+        stored = self._stored()
+        actions = []
+        for wish in list(self.waiting.values()):
+            decided = _decided(wish, stored.get(wish.id), now)
+            if isinstance(decided, _Action):
+                actions.append(decided)
+            else:
+                self._settle(wish, decided if decided.older else self._unanswered.get(wish.id, decided))
+        return actions
+
+    def _stored(self) -> Mapping[str, _Stored]:
+        """What the index holds of the waiting ids, as of the last write: one question a batch."""
+        if not self.waiting:
             return {}
-        answer = self.client.mget(index=self.indices.alias, body={"ids": ids}, _source_includes=["content_hash", "withdrawn"])
+        told = ["content_hash", "withdrawn", "version"]
+        answer = self._writer.client.mget(index=self._writer.indices.alias, body={"ids": list(self.waiting)}, _source_includes=told)
+        for doc in answer["docs"]:
+            if "error" in doc:
+                # Nothing may be decided about what could not be looked at. The alias is missing, or its shard is not there yet.
+                kind = str(doc["error"].get("type"))
+                raise TransportError(503, kind, doc["error"])
         return {
-            doc["_id"]: _Stored(doc["_source"]["content_hash"], doc["_source"]["withdrawn"]) for doc in answer["docs"] if doc.get("found")
+            doc["_id"]: _Stored(doc["_source"]["content_hash"], doc["_source"]["withdrawn"], doc["_source"]["version"], doc["_version"])
+            for doc in answer["docs"]
+            if doc.get("found")
         }
 
-    def _bulk(self, actions: Sequence[_Action]) -> Receipt:
-        """Sends actions, again with patience those that OpenSearch was too busy for, and reads each one's own outcome."""
-        receipt = Receipt()
-        waiting = tuple(actions)
-        patience = Retrying(
-            retry=retry_if_result(bool),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_after_attempt(5),
-            retry_error_callback=lambda _: None,
-        )
-        for attempt in patience:
-            with attempt:
-                outcomes = self._send(waiting)
-                receipt = sum((_receipt(outcome) for outcome in outcomes), receipt)
-                waiting = tuple(outcome.action for outcome in outcomes if outcome.status in BUSY)
-            if not attempt.retry_state.outcome or not attempt.retry_state.outcome.failed:
-                attempt.retry_state.set_result(waiting)
-        return receipt + Receipt(later=tuple(action.id for action in waiting))
-
-    def _send(self, actions: Sequence[_Action]) -> list[_Outcome]:
-        """One bulk request; a request refused as a whole because of load refuses each of its documents so."""
+    def _bulk(self, actions: Sequence[_Action]) -> None:
+        """One bulk request, and each document's own outcome. What was too busy, or was written by somebody else meanwhile, waits on."""
+        # Kept first: what is written over without it is told by nobody any more.
+        History(self._writer.client, self._writer.indices).keep(action.wish.id for action in actions if action.supersedes)
+        self._writer.fence()
         try:
-            answer = self.client.bulk(
+            answer = self._writer.client.bulk(
                 body=b"".join(action.lines for action in actions),
-                index=self.indices.alias,
+                index=self._writer.indices.alias,
                 params={"require_alias": "true", "filter_path": "items.*.status,items.*.error"},
             )
-        except TransportError as error:
-            if error.status_code not in BUSY:
-                raise
-            return [_Outcome(action, int(error.status_code)) for action in actions]
+        except OpenSearchException:
+            self._unanswered |= {action.wish.id: action.gain for action in actions}
+            raise
         told = (next(iter(item.values())) for item in answer["items"])
-        return [_Outcome(action, t["status"], _reason(t.get("error"))) for action, t in zip(actions, told, strict=True)]
+        for action, one in zip(actions, told, strict=True):
+            status, error = one["status"], one.get("error") or {}
+            if status < HTTPStatus.BAD_REQUEST:
+                self._settle(action.wish, action.gain)
+            elif status != HTTPStatus.CONFLICT and not passing(status, error.get("type")):
+                self._settle(action.wish, _refused(action.wish, error))
+
+    def _settle(self, wish: _Wish, receipt: Receipt) -> None:
+        del self.waiting[wish.id]
+        self.receipt += receipt
 
 
-def _id(source: str, source_id: str, audience: str) -> str:
-    return f"{source}:{source_id}:{audience}"
+def _wishes(batch: Batch) -> dict[str, _Wish]:
+    """What the batch wants of each document, by id."""
+    wishes: dict[str, _Wish] = {}
 
+    def wish(one: _Wish) -> None:
+        if one.id not in wishes or one.rank >= wishes[one.id].rank:
+            wishes[one.id] = one
 
-def _is_stored(leaflet: Leaflet, stored: dict[str, _Stored]) -> bool:
-    there = stored.get(leaflet.id)
-    return there is not None and not there.withdrawn and there.content_hash == leaflet.content_hash
-
-
-def _actions(batch: Batch, stored: dict[str, _Stored]) -> Iterator[_Action]:
-    """What must be sent to bring the index to the batch's state."""
-    now = datetime.now(UTC)
     for leaflet in batch.leaflets:
-        if not _is_stored(leaflet, stored):
-            yield _action(leaflet.id, leaflet.source_id, leaflet.version, document(leaflet, indexed_at=now))
+        back = leaflet.id in batch.set_back
+        wish(_Wish(batch.source, leaflet.source_id, leaflet.audience, leaflet.version, leaflet, set_back=back))
         if leaflet.facts.audience is None:
-            # The ERP does not name the audience: one record, one leaflet. What we once took for another audience is this one.
-            others = [audience for audience in Audience if audience != leaflet.audience]
-            yield from _withdrawals(batch.source, leaflet.source_id, leaflet.version, others, stored, now)
+            for audience in set(Audience) - {leaflet.audience}:
+                wish(_Wish(batch.source, leaflet.source_id, audience, leaflet.version, implied=True, set_back=back))
     for gone in batch.withdrawals:
-        audiences = [gone.audience] if gone.audience else list(Audience)
-        yield from _withdrawals(batch.source, gone.source_id, gone.version, audiences, stored, now)
+        for audience in [gone.audience] if gone.audience else Audience:
+            wish(_Wish(batch.source, gone.source_id, audience, gone.version))
+    return wishes
 
 
-def _withdrawals(
-    source: str, source_id: str, version: int, audiences: list[Audience], stored: dict[str, _Stored], now: datetime
-) -> Iterator[_Action]:
-    for audience in audiences:
-        there = stored.get(_id(source, source_id, audience))
-        if there and not there.withdrawn:
-            body = tombstone(source, source_id, audience, version=version, indexed_at=now)
-            yield _action(_id(source, source_id, audience), source_id, version, body)
+def _decided(wish: _Wish, there: _Stored | None, now: datetime) -> Receipt | _Action:
+    """What becomes of a wish for a document that the index holds so: settled as it is, or to be written."""
+    settled = Receipt(settled=frozenset({wish.source_id}))
+    if wish.leaflet is None:
+        return _withdrawn(wish, there, settled, now)
+    if there is not None and not there.withdrawn and there.content_hash == wish.leaflet.content_hash:
+        return settled + Receipt(unchanged=1)
+    # One of equal version is news: two edits within one tick of a coarse clock, or a leaflet put back with its old date.
+    if there is not None and wish.version < there.version and not wish.set_back:
+        return settled + Receipt(older=frozenset({wish.id}))
+    return _action(wish, there, settled + Receipt(written=1), now)
 
 
-def _action(id_: str, source_id: str, version: int, body: dict[str, object]) -> _Action:
-    head = {"index": {"_id": id_, "version": version, "version_type": "external_gte"}}
+def _withdrawn(wish: _Wish, there: _Stored | None, settled: Receipt, now: datetime) -> Receipt | _Action:
+    if there is None:
+        return settled
+    if there.withdrawn:
+        # A tombstone grows with the withdrawals that follow it, or what came between them would live again.
+        return settled if wish.implied or wish.version <= there.version else _action(wish, there, settled, now)
+    if wish.version < there.version and not wish.set_back:
+        return settled if wish.implied else settled + Receipt(older=frozenset({wish.id}))
+    return _action(wish, there, settled + Receipt(withdrawn=1), now)
+
+
+def _action(wish: _Wish, there: _Stored | None, gain: Receipt, now: datetime) -> _Action:
+    body = (
+        document(wish.leaflet, indexed_at=now)
+        if wish.leaflet
+        else tombstone(wish.source, wish.source_id, wish.audience, version=wish.version, indexed_at=now)
+    )
+    # At least 1: what has 0 can never be deleted by a query (https://opensearch.org/docs/latest/api-reference/document-apis/delete-by-query).
+    number = there.number + 1 if there else max(wish.version, 1)
+    head = {"index": {"_id": wish.id, "version": number, "version_type": "external"}}
     lines = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in (head, body))
-    return _Action(id_, source_id, version, bool(body["withdrawn"]), lines)
+    return _Action(wish, gain, lines, supersedes=there is not None and not there.withdrawn)
 
 
-def _parts(actions: Iterator[_Action]) -> Iterator[list[_Action]]:
+def _parts(actions: Iterable[_Action]) -> Iterator[list[_Action]]:
     """Bulk requests of at most MOST_DOCUMENTS and MOST_BYTES (a single larger document goes alone)."""
     part: list[_Action] = []
     size = 0
@@ -215,24 +305,9 @@ def _parts(actions: Iterator[_Action]) -> Iterator[list[_Action]]:
         yield part
 
 
-def _receipt(outcome: _Outcome) -> Receipt:
-    """What one document's outcome means; one that was too busy says nothing yet."""
-    action = outcome.action
-    if outcome.status in BUSY:
-        return Receipt()
-    if outcome.status == HTTPStatus.CONFLICT:
-        return Receipt(older=1, settled=frozenset({action.source_id}))
-    if outcome.status == HTTPStatus.NOT_FOUND:
-        return Receipt(later=(action.id,))  # the alias is gone: an operator is at work, or `prepare` has not run
-    if outcome.status >= HTTPStatus.BAD_REQUEST:
-        return Receipt(rejected=(Refusal(action.id, action.source_id, action.version, f"OpenSearch refused it: {outcome.reason}"),))
-    done = frozenset({action.source_id})
-    return Receipt(withdrawn=1, settled=done) if action.withdrawal else Receipt(written=1, settled=done)
-
-
-def _reason(error: object) -> str:
-    """OpenSearch's own words without the document's text that it may quote."""
-    if not isinstance(error, dict):
-        return ""
+def _refused(wish: _Wish, error: Mapping[str, object]) -> Receipt:
+    """A document that OpenSearch will never take, in its own words without the document's text that they may quote."""
     cause = error.get("caused_by") or error
-    return f"{error.get('type')}: {str(cause.get('reason', ''))[:200]}"
+    reason = str(cause.get("reason", ""))[:200] if isinstance(cause, Mapping) else ""
+    told = f"OpenSearch refused it: {error.get('type')}: {reason}"
+    return Receipt(rejected=(Refusal(wish.id, wish.source_id, wish.version, told),))

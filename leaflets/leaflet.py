@@ -112,12 +112,16 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that could not become a leaflet: why, in words for the person who mends the ERP, and what was sent."""
+    """A record that could not become a leaflet: why, in words for the person who mends the ERP, and what was sent.
+
+    `present` says that its source does hold a leaflet of this id; not so where the record names none, or only speaks of one.
+    """
 
     source_id: str
     version: int
     reason: str
     original: str
+    present: bool = True
 
 
 @dataclass(frozen=True, slots=True)

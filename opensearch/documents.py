@@ -6,10 +6,12 @@ import base64
 import hashlib
 import json
 import zlib
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from leaflets import Leaflet, Section
+from leaflets import Audience, Category, Change, Facts, Leaflet, Section
 from leaflets.labels import forms, printed, title
 from leaflets.names import ingredient, key, phonetic_keys, words
 from leaflets.wording import wording
@@ -42,7 +44,7 @@ def document(leaflet: Leaflet, *, indexed_at: datetime) -> dict[str, object]:
         "titles": {str(p.section): p.title for p in leaflet.passages},
         "section_hashes": [f"{p.section} {_told(p.text)}" for p in leaflet.passages],
         "history": leaflet.history,
-        "original": _packed({"text": leaflet.text, "facts": asdict(leaflet.facts)}),
+        "original": packed({"text": leaflet.text, "facts": asdict(leaflet.facts)}),
         "updated_at": _time(leaflet.updated_at),
         "indexed_at": _time(indexed_at),
         "withdrawn": False,
@@ -88,9 +90,46 @@ def product(leaflet: Leaflet) -> str:
     return f"{identity} for {leaflet.audience}"
 
 
-def _packed(original: dict[str, object]) -> str:
-    """The original, small: it is as long as all sections together, and every hit would be read with it."""
-    return base64.b64encode(zlib.compress(json.dumps(original, ensure_ascii=False).encode(), level=1)).decode()
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a leaflet was read from, as its document kept it: the change, but for its contents, and their text."""
+
+    change: Change
+    text: str
+
+
+def original(stored: Mapping[str, Any], version: int) -> Original:  # Any: a document as OpenSearch gives it; it ends here
+    """The original in a stored document; `version` is the document's `_version`, which is the ERP's own in mappings before 3."""
+    kept = unpacked(stored["original"])
+    facts = kept["facts"]
+    change = Change(
+        source_id=stored["source_id"],
+        updated_at=datetime.fromisoformat(stored["updated_at"]),
+        version=stored.get("version", version),
+        facts=Facts(
+            name=facts["name"],
+            active_ingredients=tuple(facts["active_ingredients"]),
+            laboratory=facts["laboratory"],
+            registration=facts["registration"],
+            eans=tuple(facts["eans"]),
+            audience=Audience(facts["audience"]) if facts["audience"] else None,
+            # Mapping 1 did not keep these two: its leaflets have them again once their ERP is pulled whole.
+            category=Category(facts["category"]) if facts.get("category") else None,
+            active=facts.get("active"),
+        ),
+        contents=(),
+    )
+    return Original(change, kept["text"])
+
+
+def packed(told: Mapping[str, object]) -> str:
+    """JSON made small: an original is as long as all sections together, and every hit would be read with it."""
+    return base64.b64encode(zlib.compress(json.dumps(told, ensure_ascii=False).encode(), level=1)).decode()
+
+
+def unpacked(kept: str) -> Any:  # JSON of our own making
+    """What was `packed`."""
+    return json.loads(zlib.decompress(base64.b64decode(kept)))
 
 
 def _told(text: str) -> str:

@@ -1,6 +1,7 @@
 """Tells every searchapi that the index changed: a random value in Redis, read with the kept answers.
 
-A sync replaces it after its refresh; an answer that was verified under another value is not served until the index was looked at again.
+`indexer` replaces it after each change that it made visible; an answer that was verified under another value is not served until the index
+was looked at again.
 """
 
 from __future__ import annotations

@@ -49,3 +49,11 @@ def move(client: OpenSearch, index: str, doc_id: str, body: Mapping[str, object]
     except ConflictError as error:
         raise Moved(doc_id) from error
     return Token(done["_seq_no"], done["_primary_term"])
+
+
+def drop(client: OpenSearch, index: str, doc_id: str, token: Token) -> None:
+    """Deletes the document where its token was read; raises Moved where it changed since or is gone."""
+    try:
+        client.delete(index=index, id=doc_id, params={"if_seq_no": token.seq_no, "if_primary_term": token.primary_term})
+    except (ConflictError, NotFoundError) as error:
+        raise Moved(doc_id) from error

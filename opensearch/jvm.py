@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,19 @@ SETTINGS = {
 }
 
 
-def serve(place: Path, port: int, heap: str, jars: tuple[Path, ...]) -> None:
-    """Runs OpenSearch with its data, config and logs in `place` until SIGINT or SIGTERM, then closes it; raises NotStarted."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A node of a cluster of several: its name, and the port of the loopback on which it speaks with the others."""
+
+    name: str
+    port: int
+
+
+def serve(place: Path, port: int, heap: str, jars: tuple[Path, ...], cluster: Sequence[Peer] = ()) -> None:
+    """Runs OpenSearch with its data, config and logs in `place` until SIGINT or SIGTERM, then closes it; raises NotStarted.
+
+    With a `cluster` it is the first of these nodes, all of which may be elected; it answers once enough of them are there.
+    """
     log = place / "logs" / "opensearch.log"
     stop = {signal.SIGINT, signal.SIGTERM}
     # Before Java makes its threads, which inherit this: else one of them gets the signal that sigwait waits for.
@@ -60,7 +72,7 @@ def serve(place: Path, port: int, heap: str, jars: tuple[Path, ...]) -> None:
     (place / "config" / "log4j2.properties").write_text(LOGGING)
     runner = jpype.JClass("org.codelibs.opensearch.runner.OpenSearchRunner")()
     runner.setMaxHttpPort(-1)  # Else it looks for a port of its own choice, up to 9299.
-    runner.onBuild(_settings(port))
+    runner.onBuild(_settings(port, place / "snapshots", cluster))
     paths = ["-confPath", str(place / "config"), "-dataPath", str(place / "data"), "-logsPath", str(log.parent)]
     try:
         runner.build(["-basePath", str(place), *paths, "-numOfNode", "1", "-clusterName", "bulario", "-useLogger"])
@@ -117,7 +129,7 @@ def _java_version(home: Path) -> int | None:
     return int(version[1]) if version else None
 
 
-def _settings(port: int) -> object:
+def _settings(port: int, snapshots: Path, cluster: Sequence[Peer]) -> object:
     """What the runner asks for the node's settings."""
 
     @jpype.JImplements("org.codelibs.opensearch.runner.OpenSearchRunner$Builder")
@@ -127,6 +139,13 @@ def _settings(port: int) -> object:
             for name, value in SETTINGS.items():
                 settings.put(name, value)
             settings.put("http.port", str(port))
+            settings.put("path.repo", str(snapshots))  # Where snapshots may be written: docs/operations.md, Backups.
+            if cluster:
+                settings.put("node.name", cluster[0].name)
+                settings.put("transport.port", str(cluster[0].port))
+                settings.put("discovery.type", "zen")  # It must be put: the runner makes a node alone a cluster of its own.
+                settings.putList("discovery.seed_hosts", [f"{LOOPBACK}:{peer.port}" for peer in cluster])
+                settings.putList("cluster.initial_cluster_manager_nodes", [peer.name for peer in cluster])
 
     return Settings()
 

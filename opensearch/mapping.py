@@ -111,7 +111,7 @@ def _properties() -> dict[str, object]:
         "indexed_at": {"type": "date"},
         "withdrawn": {"type": "boolean"},
         "content_hash": {"type": "keyword", "index": False, "doc_values": False},
-        # The ERP's own version, in microseconds since 1970. The document's `_version` is at least this (docs/adr/0007).
+        # The ERP's own version, in microseconds since 1970. The document's `_version` began as this and counts writes (docs/adr/0007).
         "version": {"type": "long"},
         # Kept to be shown or to rebuild from, never searched.
         "titles": kept,

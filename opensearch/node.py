@@ -3,7 +3,7 @@
     python -m opensearch.node                        in the foreground, until Ctrl-C or SIGTERM
     with node(home, port) as server: server.url      as a child, given once it answers
 
-All it keeps is below HOME/opensearch: data, logs, and config/opensearch.yml, the place for settings of one's own.
+All it keeps is below HOME/opensearch: data, logs, snapshots, and config/opensearch.yml, the place for settings of one's own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -36,14 +36,16 @@ class NodeSettings(CommonSettings):
 
 
 @contextmanager
-def node(home: Path, port: int, heap: str = HEAP) -> Iterator[Server]:
+def node(home: Path, port: int, heap: str = HEAP, cluster: Sequence[str] = ()) -> Iterator[Server]:
     """An OpenSearch on this port of the loopback, with what `home` held before, until the block ends; raises NotStarted.
 
-    The first one on a machine fetches the jars, which the console shows.
+    With a `cluster`, names and ports such as "one:9301", it is the first of these nodes, and given once enough of them are there: start
+    them together. The first node on a machine fetches the jars, which the console shows.
     """
     classpath(shared_cache())
     place = _place(home, port)
     command = [sys.executable, "-m", "opensearch.node", "--home", str(home.resolve()), "--port", str(port), "--heap", heap]
+    command += [word for peer in cluster for word in ("--peer", peer)]
     url = f"http://{LOOPBACK}:{port}"
     with running(command, url=url, output=place / "logs" / "console.log", answers=lambda: _answers(url), within=WITHIN) as server:
         yield server
@@ -67,7 +69,7 @@ def _answers(url: str) -> bool:
             return False
 
 
-def run(home: Path, port: int, heap: str) -> None:
+def run(home: Path, port: int, heap: str, cluster: Sequence[str] = ()) -> None:
     """OpenSearch in this process until SIGINT or SIGTERM; raises NotStarted."""
     size = re.fullmatch(r"(\d+)([mg])", heap)
     if not size or int(size[1]) * {"m": 1, "g": 1024}[size[2]] < LEAST_HEAP:
@@ -81,7 +83,8 @@ def run(home: Path, port: int, heap: str) -> None:
         from opensearch import jvm  # noqa: PLC0415 - jpype is in the extra.
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
-    jvm.serve(place, port, heap, classpath(shared_cache()))
+    peers = [jvm.Peer(name, int(at)) for name, _, at in (peer.partition(":") for peer in cluster)]
+    jvm.serve(place, port, heap, classpath(shared_cache()), peers)
 
 
 def main(
@@ -90,6 +93,9 @@ def main(
         int | None, typer.Option(min=1, max=65535, help="Its port on the loopback; that of OPENSEARCH_URL unless given.")
     ] = None,
     heap: Annotated[str, typer.Option(help="Java's heap, such as 512m or 2g.")] = HEAP,
+    peer: Annotated[
+        list[str] | None, typer.Option(metavar="NAME:PORT", help="Of a cluster: this node first, then each of the others.")
+    ] = None,
     lock: Annotated[bool, typer.Option("--lock", help="Only rewrite jars.lock.toml from its roots.")] = False,  # noqa: FBT002 - a flag.
 ) -> None:
     """Runs an OpenSearch in the foreground."""
@@ -100,7 +106,7 @@ def main(
             typer.echo(f"{maven.relock()} jars locked")
             return
         settings = read(NodeSettings, os.environ)
-        run(home or settings.bulario_home, port or loopback_port(settings.opensearch_url, "OPENSEARCH_URL"), heap)
+        run(home or settings.bulario_home, port or loopback_port(settings.opensearch_url, "OPENSEARCH_URL"), heap, peer or ())
     except (NotStarted, WrongSettings) as error:
         typer.echo(error, err=True)
         raise typer.Exit(1 if isinstance(error, NotStarted) else 2) from None

@@ -34,7 +34,7 @@ class NotStarted(Exception):
 def loopback_port(url: str, variable: str) -> int:
     """The port on which an embedded server is found by this URL; raises WrongSettings where it could not be."""
     parts = urlsplit(url)
-    if parts.hostname not in (LOOPBACK, "localhost") or not parts.port:
+    if "," in url or parts.hostname not in (LOOPBACK, "localhost") or not parts.port:
         message = f"{variable} is {url}, where no embedded server can answer: unset it, or do not start an embedded one"
         raise WrongSettings(message)
     return parts.port

@@ -15,8 +15,10 @@ from opensearchpy.exceptions import TransportError
 
 from leaflets import Audience, Facts, Passage, Section
 from opensearch.generations import Indices
+from opensearch.history import History, version
 from opensearch.synonyms import Synonyms
-from searchapi import compare, passages, query, ranking
+from searchapi import compare, paging, passages, query, ranking
+from searchapi.changes import Changed, changes
 from searchapi.compare import Compared
 from searchapi.deadline import Deadline, TooLate
 from searchapi.lookalikes import Lookalike
@@ -94,7 +96,10 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was understood and what was found. `total` counts products; where it is 0, `instead` holds questions that find something."""
+    """What was understood and what was found. `total` counts products; where it is 0, `instead` holds questions that find something.
+
+    `next` is the cursor of what comes after it, None at the end and where none was asked for.
+    """
 
     meant: Understanding
     hits: tuple[Hit, ...]
@@ -102,6 +107,7 @@ class Answer:
     facets: Mapping[str, tuple[Facet, ...]]
     lookalikes: tuple[Lookalike, ...] = ()
     instead: tuple[Smaller, ...] = ()
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +135,17 @@ class Comparison:
 
     a: Side
     b: Side
-    differs: tuple[str, ...]
+    differs: tuple[compare.Fact, ...]
     sections: tuple[Compared, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A leaflet's edits, newest first; `known_since` is when the oldest version that is known was of."""
+
+    hit: Hit
+    known_since: str
+    changes: tuple[Changed, ...]
 
 
 class NoLeaflet(Exception):
@@ -167,7 +182,9 @@ class Answers:
         leading, wanted = query.leading(meant, filters), sought(meant, self.synonyms)
         asked = ranking.reasons(meant, wanted, leading, rarity(held, _leaflets(snapshot)))
         found = self._ask(query.search(meant, filters, window, asked, must_stand(meant.rest, held, snapshot.names), explain=explain))
-        ranked = [_ranked(hit, asked if explain else ()) for hit in found["hits"]["hits"]]
+        given = paging.given(window.cursor, meant.text, filters)
+        left = [one for hit in found["hits"]["hits"] if not given.has((one := _ranked(hit, asked if explain else ())).product)]
+        ranked = left[: window.size]
         told = found["aggregations"]
         facets = {
             name: tuple(Facet(bucket["key"], bucket["products"]["value"]) for bucket in told[name]["buckets"] if bucket["key"])
@@ -175,7 +192,8 @@ class Answers:
         }
         hits = self._hits(ranked, wanted, leading, filters, window)
         others = snapshot.lookalikes.of(meant.drug, meant.named) if meant.drug else ()
-        answer = Answer(meant, hits, told["products"]["value"], facets, others)
+        follows = given.and_now(one.product for one in ranked).cursor if left[window.size :] else None
+        answer = Answer(meant, hits, told["products"]["value"], facets, others, next=follows)
         return answer if answer.total else self._nothing(answer, filters, held, snapshot)
 
     def _hits(
@@ -252,6 +270,23 @@ class Answers:
         return Comparison(
             _side(mine), _side(theirs), compare.facts(_facts(mine), _facts(theirs)), compare.sections(_passages(mine), _passages(theirs))
         )
+
+    def changes(self, leaflet_id: str) -> Changes:
+        """What changed between a leaflet's versions; raises NoLeaflet. What was withdrawn is shown to nobody, nor what it told before."""
+        hits = self._ask(query.whole((leaflet_id,)))["hits"]["hits"]
+        if not hits:
+            raise NoLeaflet("there is no leaflet of this id: it may have been withdrawn; search for its name")
+        standing, superseded = version(hits[0]["_source"], hits[0]["_version"]), self._history.of(leaflet_id)
+        known = [one for one in superseded if one.number < standing.number]
+        return Changes(_hit(hits[0]), known[-1].updated_at if known else standing.updated_at, changes(standing, known))
+
+    def changed(self, leaflet_id: str) -> bool:
+        """Whether anything is known of what a leaflet told before."""
+        return self._history.changed(leaflet_id)
+
+    @property
+    def _history(self) -> History:
+        return History(self.client, self.indices, self._left())
 
     def _usage(self, words: tuple[str, ...]) -> Usage:
         """How leaflets use words: broken names stand in next to none of them, names of other drugs among the interactions."""

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import secrets
-import time
+from types import TracebackType
 
-import werkzeug
-from flask import Flask, Response, g, request
+from flask import Flask, g
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from opensearch import epoch
 from opensearch.client import connect
 from opensearch.gaps import Gaps
 from opensearch.generations import Indices
 from opensearch.synonyms import synonyms
-from searchapi import errors, redis_client, routes
+from searchapi import edge, errors, redis_client, routes
+from searchapi.access import Door
+from searchapi.access_log import access_log
 from searchapi.answers import Answers
 from searchapi.cache import AnswerCache
 from searchapi.capacity import Capacity
 from searchapi.deadline import Deadline
 from searchapi.front import Front
 from searchapi.gaps import GapCounter
+from searchapi.headers import LARGEST_BODY
 from searchapi.keys import Keyring
+from searchapi.limits import Meter
 from searchapi.lookalikes import listed
 from searchapi.metrics import Metrics
 from searchapi.page.words import FILTERS
@@ -31,28 +35,25 @@ from searchapi.seen import Lookout
 from searchapi.settings import Settings
 from searchapi.sizes import sizes
 from searchapi.state import IndexState
+from searchapi.trace import EngineWatch
 from searchapi.warm import Warmer
-
-# Nothing from elsewhere, nothing inline, no referrer: what is asked here stays here.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 
 def create_app(settings: Settings, *, indices: Indices | None = None, cache_prefix: str = epoch.PREFIX) -> Flask:
     """The WSGI application; starts looking at the index in the background. Tests give an alias and a prefix of their own."""
-    app = Flask("searchapi", static_folder=None)
     desk = _desk(settings, indices or Indices(), cache_prefix)
+    app = _App("searchapi", static_folder=None)
+    app.url_map.merge_slashes = False  # ids may hold two; and a redirect would tell the question once more
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["desk"] = desk
+    app.extensions["edge"] = edge.Edge(desk.door, desk.metrics, access_log(settings.access_log))
+    edge.register(app, app.extensions["edge"])
+    _bound(app, settings.answer_within.total_seconds())
     app.jinja_env.filters.update(FILTERS)
     app.register_blueprint(routes.api(desk))
     app.register_blueprint(routes.page(desk))
     errors.register(app, settings.opensearch_url, desk.metrics)
-    _observe(app, desk, settings)
+    _put_before(app, settings)
     desk.state.start()
     desk.gaps.start()
     Warmer(desk.searches, settings.answer_within.total_seconds()).start()
@@ -61,12 +62,13 @@ def create_app(settings: Settings, *, indices: Indices | None = None, cache_pref
 
 def _desk(settings: Settings, indices: Indices, cache_prefix: str) -> routes.Desk:
     """All that answering takes."""
-    known, own, metrics = synonyms(), listed(settings.lookalikes_file), Metrics()
+    known, own, metrics = synonyms(), listed(settings.lookalikes_file), Metrics(lambda: state.newest)
     size = sizes(settings.workers, settings.answer_within.total_seconds())
     ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
-    client = connect(settings.opensearch_url, ca_cert=ca_cert, connections=size.opensearch_connections)
-    redis = redis_client.connect(settings.redis_url, size.redis_connections)
-    reach, capacity = Reach(redis), Capacity(size.slots, size.chairs)
+    watch = EngineWatch(metrics)
+    client = connect(settings.opensearch_address, ca_cert=ca_cert, connections=size.opensearch_connections, watch=watch)
+    redis = redis_client.connect(settings.redis_address, size.redis_connections, metrics.redis_took)
+    reach, capacity = Reach(redis), Capacity(size.slots, size.chairs, metrics.answers_in_flight.inc)
     cache = AnswerCache(reach, cache_prefix)
     # All that this process reads comes from one copy of the index; another process may choose another.
     preference = secrets.token_hex(4)
@@ -76,32 +78,34 @@ def _desk(settings: Settings, indices: Indices, cache_prefix: str) -> routes.Des
     answers = Answers(client, indices, known, preference)
     searches = Searches(answers, state, cache, Popular(reach, cache_prefix), capacity, metrics)
     gaps = GapCounter(redis, cache_prefix, Gaps(client, indices), answers.held, askers=settings.gaps_askers, kept=settings.gaps_kept)
-    return routes.Desk(searches, answers, state, cache, capacity, metrics, Keyring(settings.api_keys_file), gaps)
+    meter = Meter(redis, cache_prefix)
+    meter.start()
+    door = Door(settings, Keyring(settings.api_keys_file), meter, metrics)
+    return routes.Desk(searches, answers, state, cache, capacity, metrics, door, gaps)
 
 
-def _observe(app: Flask, desk: routes.Desk, settings: Settings) -> None:
-    """Gives each request its deadline, times it, and puts the safety headers on each answer."""
-    within = settings.answer_within.total_seconds()
-
-    def finished(response: werkzeug.Response, _: werkzeug.Request, route: str, began: float) -> werkzeug.Response:
-        response.headers.extend(_HEADERS)
-        desk.metrics.seconds.labels(route, str(response.status_code)).observe(time.perf_counter() - began)
-        return response
+def _bound(app: Flask, within: float) -> None:
+    """Gives each request its deadline: so many seconds from when it came."""
 
     @app.before_request
     def begin() -> None:
-        g.began = time.perf_counter()
-        g.deadline = Deadline.within(within)
+        g.deadline = Deadline.within(within - g.visit.seconds)
 
-    @app.after_request
-    def end(response: Response) -> Response:
-        finished(response, request, request.url_rule.rule if request.url_rule else "none", g.began)
-        if request.endpoint == "page.static":
-            response.headers["Cache-Control"] = "no-cache"  # asked again each time, mostly 304: never an old script with a new page
-        return response
 
-    if settings.api_keys_file is None:
-        # Where somebody has to show a key, Flask asks for it.
-        app.wsgi_app = Front(  # type: ignore[method-assign]  # Flask's own way to put something before it
-            app.wsgi_app, desk.searches, told=routes.answered, finished=finished, within=within
-        )
+def _put_before(app: Flask, settings: Settings) -> None:
+    """Puts before the app, outermost last: kept answers, then who it is that a proxy asks for."""
+    desk: routes.Desk = app.extensions["desk"]
+    within = settings.answer_within.total_seconds()
+    app.wsgi_app = Front(app.wsgi_app, desk.searches, app.extensions["edge"], within)  # type: ignore[method-assign] # as Flask's manual has it
+    if settings.trusted_proxies:
+        proxies = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign] # the same
+
+
+class _App(Flask):
+    """A Flask that logs no unforeseen error's text."""
+
+    def log_exception(self, exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]) -> None:
+        """Its type and where it happened."""
+        if exc_info[1] is not None:
+            errors.unforeseen(exc_info[1])

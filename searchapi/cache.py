@@ -105,6 +105,7 @@ class AnswerCache:
             chosen.source,
             window.page,
             window.size,
+            window.cursor,
             stamp,
         )
         # No text of a question holds a control character.

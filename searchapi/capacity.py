@@ -7,7 +7,7 @@ chair   waiting: for a slot, or for an answer that somebody else is making
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from searchapi.deadline import Deadline
@@ -22,10 +22,11 @@ class Busy(Exception):
 
 
 class Capacity:
-    """The slots and chairs of one process."""
+    """The slots and chairs of one process; `counted` is told of each slot that is taken (1) and given back (-1)."""
 
-    def __init__(self, slots: int, chairs: int) -> None:
+    def __init__(self, slots: int, chairs: int, counted: Callable[[float], None] = lambda _: None) -> None:
         self.slots = slots
+        self._counted = counted
         self._slots = threading.BoundedSemaphore(slots)
         self._chairs = threading.BoundedSemaphore(chairs)
         self._quiet = max(1, slots // 2)
@@ -69,3 +70,4 @@ class Capacity:
     def _count(self, by: int) -> None:
         with self._counting:
             self._made += by
+        self._counted(by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rapidfuzz.distance import Indel
 
@@ -18,6 +19,10 @@ from searchapi.sentences import MARK_END, MARK_START
 MOST = 400_000_000
 # Where less than so much of the shorter text is the same, a few same words in a row are chance, and are marked with those around them.
 ALIKE, CHANCE = 0.5, 3
+
+
+# What a comparison calls the facts of a leaflet.
+Fact = Literal["name", "active_ingredients", "laboratory", "registration", "eans", "audience"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,12 @@ def sections(a: Mapping[Section, Passage], b: Mapping[Section, Passage]) -> tupl
     return tuple(_section(section, a.get(section), b.get(section)) for section in Section if section in a or section in b)
 
 
-def facts(a: Facts, b: Facts) -> tuple[str, ...]:
+def facts(a: Facts, b: Facts) -> tuple[Fact, ...]:
     """The facts that two leaflets tell differently, whatever their spelling; a registration is compared by its product's nine digits."""
     return tuple(name for name, one in _folded(a).items() if one != _folded(b)[name])
 
 
-def _folded(told: Facts) -> dict[str, object]:
+def _folded(told: Facts) -> dict[Fact, object]:
     return {
         "name": key(told.name),
         "active_ingredients": {ingredient(name) for name in told.active_ingredients},

@@ -1,6 +1,6 @@
-"""Who may ask for more than everybody: the keys of API_KEYS_FILE, by name, each with its roles.
+"""Who may ask: the keys of API_KEYS_FILE, by name, each with its roles and how often it may.
 
-    ana = { sha256 = "9f86d081884c7d65...", roles = ["explain"] }
+    ana = { sha256 = "9f86d081884c7d65...", roles = ["search", "explain"], limit = "60/minute" }
 
 A line a key, TOML; only its hash is kept (a key is 256 random bits, so nothing slower than SHA-256 is needed). The file is read again
 when it changes: a line taken out is a key revoked at the next request. While the file cannot be read, no key opens anything.
@@ -9,7 +9,6 @@ when it changes: a line taken out is a key revoked at the next request. While th
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import re
 import secrets
@@ -20,6 +19,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from searchapi.settings import Limit, limit
+
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -27,10 +28,16 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _PREFIX = "bulario_"
 
 
-class Role(StrEnum):
-    """What a key may open."""
+# What makes a good line, for whoever has a bad one.
+_GOOD = "`searchapi keys new NAME --role search` prints a good line"
 
+
+class Role(StrEnum):
+    """What a key may open. None implies another."""
+
+    SEARCH = "search"
     EXPLAIN = "explain"
+    METRICS = "metrics"
 
 
 class KeysRejected(Exception):
@@ -44,6 +51,16 @@ class Key(BaseModel):
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     roles: frozenset[Role]
+    limit: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose a key is, and what it opens; `limit` is empty where the key has none of its own."""
+
+    name: str
+    roles: frozenset[Role]
+    limit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +83,26 @@ def keys(path: Path) -> dict[str, Key]:
     except UnicodeDecodeError:
         message = f"{path} is no UTF-8 text"
     except tomllib.TOMLDecodeError as error:
-        message = f"{path}: {error}; `searchapi keys new NAME --role explain` prints a good line, and each name stands once"
+        message = f"{path}: {error}; {_GOOD}, and each name stands once"
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        message = f"{path}, {'.'.join(map(str, first['loc']))}: {first['msg']}; `searchapi keys new NAME --role explain` prints a good line"
+        message = f"{path}, {'.'.join(map(str, first['loc']))}: {first['msg']}; {_GOOD}"
     raise KeysRejected(message)
 
 
-def new(name: str, roles: frozenset[Role]) -> NewKey:
-    """A new key of this name."""
+def new(name: str, roles: frozenset[Role], often: str = "") -> NewKey:
+    """A new key of this name; `often` is how often it may ask, such as "60/minute"."""
     if not _NAME.fullmatch(name):
         message = f"a key's name has at most 40 letters, digits, _ and -, not {name[:60]!r}"
         raise KeysRejected(message)
+    try:
+        own = f', limit = "{limit(often)}"' if often else ""
+    except ValueError as error:
+        message = f"a key's limit {error}"
+        raise KeysRejected(message) from None
     secret = _PREFIX + secrets.token_urlsafe(32)
     told = ", ".join(f'"{role}"' for role in sorted(roles))
-    return NewKey(secret, f'{name} = {{ sha256 = "{_hash(secret)}", roles = [{told}] }}')
+    return NewKey(secret, f'{name} = {{ sha256 = "{_hash(secret)}", roles = [{told}]{own} }}')
 
 
 class Keyring:
@@ -89,32 +111,28 @@ class Keyring:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._read_at: tuple[int, int, int] | None = None
-        self._keys: dict[str, Key] = {}
+        self._holders: dict[str, Holder] = {}
+        self._complained = False
 
-    def roles(self, secret: str) -> frozenset[Role] | None:
-        """What a key opens; None for one that the file does not have."""
-        found = self._now().get(self.name(secret))
-        return found.roles if found else None
+    def holder(self, secret: str) -> Holder | None:
+        """Whose key this is; None for one that the file does not have."""
+        # Found by its hash: the time that it takes tells nothing that leads to a key of 256 random bits.
+        return self._now().get(_hash(secret)) if secret and self._path else None
 
-    def name(self, secret: str) -> str:
-        """Whose key it is; empty for one that the file does not have."""
-        hashed = _hash(secret)
-        # Each is compared, and in constant time: how long it takes tells nothing of the hashes.
-        found = [name for name, key in self._now().items() if hmac.compare_digest(key.sha256, hashed)]
-        return found[0] if found else ""
-
-    def _now(self) -> dict[str, Key]:
+    def _now(self) -> dict[str, Holder]:
         if self._path is None:
             return {}
         try:
             there = self._path.stat()
             seen = (there.st_mtime_ns, there.st_size, there.st_ino)
             if seen != self._read_at:
-                self._keys, self._read_at = keys(self._path), seen
+                found = {key.sha256: Holder(name, key.roles, key.limit or "") for name, key in keys(self._path).items()}
+                self._holders, self._read_at, self._complained = found, seen, False
         except (OSError, KeysRejected) as error:
-            log.error("the file of keys cannot be read: no key opens anything", extra={"error": str(error)})  # noqa: TRY400 the text says it
-            self._keys, self._read_at = {}, None
-        return self._keys
+            if not self._complained:  # once, not at every request
+                log.error("the file of keys cannot be read: no key opens anything", extra={"error": str(error)})  # noqa: TRY400 the text says it
+            self._holders, self._read_at, self._complained = {}, None, True
+        return self._holders
 
 
 def _hash(secret: str) -> str:

@@ -20,6 +20,7 @@ from searchapi.sentences import MARK_END, MARK_START, Sentence, sentences
 from searchapi.sought import EVERYDAY, Asks, Sought, Thing, begins
 
 _MARKED = re.compile(f"{MARK_START}([^{MARK_END}]*){MARK_END}")
+_PAIR = re.compile(f"{MARK_START}([^{MARK_START}{MARK_END}]*){MARK_END}")
 # How much a sentence is worth for words that stand not in it but in what it depends on.
 IN_ITS_HEADING = 0.9
 IN_ITS_OPENER = 0.8
@@ -130,7 +131,9 @@ def answered(
 
 def as_html(marked: str) -> str:
     """A whole text as safe HTML."""
-    return html.escape(marked, quote=True).replace(MARK_START, "<mark>").replace(MARK_END, "</mark>")
+    told = _PAIR.sub(r"<mark>\1</mark>", html.escape(marked, quote=True))
+    # One whose other half stood in what was cut away marks nothing.
+    return told.replace(MARK_START, "").replace(MARK_END, "")
 
 
 def _marks(told: Mapping[Section, str], sought: Sought) -> dict[Section, Counter[int]]:

@@ -37,10 +37,17 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which page of the results: `page` counts from 1."""
+    """Which page of the results: `page` counts from 1. With a `cursor` (searchapi/paging.py) the first not `given` yet."""
 
     page: int = 1
     size: int = 10
+    cursor: str = ""
+    given: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its answer has a cursor for what comes after it. A later page by number does not know what the pages before it gave."""
+        return self.page == 1 or bool(self.cursor)
 
 
 def leading(meant: Understanding, filters: Filters) -> tuple[Section, ...]:
@@ -61,8 +68,9 @@ def search(
     """
     ranked = [reason.clause(named=explain) for reason in asked]
     return {
-        "from": (window.page - 1) * window.size,
-        "size": window.size,
+        # Of the first `given` + size + 1 at least size + 1 were not given yet; the one more tells whether anything follows.
+        "from": 0 if window.goes_on else (window.page - 1) * window.size,
+        "size": window.given + window.size + window.goes_on,
         "track_total_hits": False,
         "query": {"bool": {"filter": [*_filter(meant, filters), *_must(meant, must)], "should": ranked}},
         # To the end: of two that differ in nothing else, the order of their ids, so that one question has one order on every copy.
@@ -114,6 +122,7 @@ def whole(ids: tuple[str, ...]) -> Clause:
     """The body that fetches some whole leaflets."""
     return {
         "size": len(ids),
+        "version": True,
         "query": {"bool": {"filter": [{"ids": {"values": list(ids)}}, _standing()]}},
         "_source": [*_SHOWN, "eans", "doses", "sections"],
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from leaflets import Category, Section
 from leaflets.labels import phrase, printed
+from searchapi.sections import SAME_CONTENT
 from searchapi.sought import Sought, Thing
 from searchapi.understand import Understanding
 from searchapi.vocabulary import Drug
@@ -33,16 +34,17 @@ class Weight:
 
 
 # The whole ranking, strongest first. Each weight is more than all below it together, the words' for each of MOST_THINGS things. Scores are
-# 32-bit floats, exact to 24 bits: the sum of all has 21, a hint's half needs one more; without a drug, where words count in sixteenths, the
+# 32-bit floats, exact to 24 bits: the sum of all has 22, a hint's half needs one more; without a drug, where words count in sixteenths, the
 # first two lines are not asked (tests/unit/test_ranking.py). Equal leaflets: the newest first.
 RANKING = (
-    Weight("brand", "called", 2**20, "the product of the brand asked for: before those whose names only begin with it"),
-    Weight("substance_alone", "ingredient_count", 2**19, "the substances asked for and no other: combinations come after"),
-    Weight("laboratory", "laboratory.exact", 2**18, "of the laboratory asked for"),
-    Weight("form", "forms", 2**17, "comes in the pharmaceutical form asked for"),
-    Weight("dose", "doses", 2**16, "comes in the strength asked for"),
-    Weight("audience", "audience", 2**15, "written for the readers asked for"),
-    Weight("states", "sections", 2**14, "states all that was asked about, in the sections that answer"),
+    Weight("brand", "called", 2**21, "the product of the brand asked for: before those whose names only begin with it"),
+    Weight("substance_alone", "ingredient_count", 2**20, "the substances asked for and no other: combinations come after"),
+    Weight("laboratory", "laboratory.exact", 2**19, "of the laboratory asked for"),
+    Weight("form", "forms", 2**18, "comes in the pharmaceutical form asked for"),
+    Weight("dose", "doses", 2**17, "comes in the strength asked for"),
+    Weight("audience", "audience", 2**16, "written for the readers asked for"),
+    Weight("states", "sections", 2**15, "states all that was asked about, in the sections that answer"),
+    Weight("section", "sections", 2**14, "holds the section asked for: where it is missing, another only touches on it"),
     Weight("exact_name", "called", 2**13, "called as was typed, accents and all"),
     Weight("folded_name", "called.folded", 2**12, "called as was typed, but for accents"),
     Weight("begins", "called.folded, name", 2**11, "its name begins with what was typed, or holds it: a generic before a brand"),
@@ -95,7 +97,15 @@ def reasons(
     # Without a drug and a section, what is asked is what helps.
     sections = leading or (() if meant.drug else (Section.INDICATIONS,))
     words = _words(wanted, sections, rarity or {})
-    return (*_named(meant), *_asked(meant), *_states(wanted, sections), *_called(meant), *_registered(meant), *words)
+    return (
+        *_named(meant),
+        *_asked(meant),
+        *_states(wanted, sections),
+        *_section(meant, leading),
+        *_called(meant),
+        *_registered(meant),
+        *words,
+    )
 
 
 def explained(asked: tuple[Reason, ...], met: Mapping[str, float], leaflet_id: str, updated_at: str) -> tuple[Told, ...]:
@@ -145,6 +155,13 @@ def _states(wanted: Sought, sections: tuple[Section, ...]) -> tuple[Reason, ...]
         return ()
     stated: Clause = {"bool": {"filter": [_has(thing, sections) for thing in things]}}
     return (_reason("states", stated, ", ".join(thing.typed for thing in things)),)
+
+
+def _section(meant: Understanding, leading: tuple[Section, ...]) -> tuple[Reason, ...]:
+    if not meant.drug or not leading:
+        return ()
+    holding = [leading[0], *(SAME_CONTENT[section] for section in leading[:1] if section in SAME_CONTENT)]
+    return (_reason("section", _any([{"exists": {"field": f"sections.{section}"}} for section in holding]), str(leading[0])),)
 
 
 def _called(meant: Understanding) -> tuple[Reason, ...]:

@@ -12,6 +12,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from searchapi.watched_redis import WatchedRedis
+
 log = logging.getLogger(__name__)
 
 # A GET takes 0.1 ms on the loopback; a Redis slower than this is no help (the library's defaults wait up to 58 s).
@@ -23,9 +25,9 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-def connect(url: str, connections: int | None = None) -> redis.Redis:
-    """A client that answers or fails within PATIENCE; `connections` bounds how many it opens."""
-    return redis.Redis.from_url(
+def connect(url: str, connections: int | None = None, took: Callable[[float, str], None] | None = None) -> redis.Redis:
+    """A client that answers or fails within PATIENCE; `connections` bounds how many it opens, `took` is told of each command."""
+    client = WatchedRedis.from_url(
         url,
         socket_timeout=PATIENCE,
         socket_connect_timeout=PATIENCE,
@@ -33,6 +35,9 @@ def connect(url: str, connections: int | None = None) -> redis.Redis:
         health_check_interval=0,
         max_connections=connections,
     )
+    if isinstance(client, WatchedRedis):
+        client.took = took
+    return client
 
 
 class Reach:

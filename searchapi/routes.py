@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
+import inspect
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
+from typing import Literal
 
 from flask import Blueprint, Response, abort, g, render_template, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.wrappers import Request
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from searchapi import params, present
+from searchapi import params, present, shapes
+from searchapi.access import Door
 from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
 from searchapi.capacity import Capacity
 from searchapi.deadline import Deadline
 from searchapi.gaps import GapCounter
-from searchapi.keys import Keyring, Role
+from searchapi.keys import Role
 from searchapi.metrics import Metrics
-from searchapi.params import BadParameter, Pair, Question
-from searchapi.present import Json
+from searchapi.openapi import DOWN, JSON, TOO_MANY, Failure, Operation, document, no_leaflet
+from searchapi.params import BadParameter, Given, Pair, Parameter, Question
 from searchapi.searches import Searches, Told
 from searchapi.state import IndexState
 from searchapi.understand import typed
-
-OPENAPI = Path(__file__).with_name("openapi.json")
+from searchapi.wire import json_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,69 +40,163 @@ class Desk:
     cache: AnswerCache
     capacity: Capacity
     metrics: Metrics
-    keyring: Keyring
+    door: Door
     gaps: GapCounter
+
+
+class Addresses:
+    """The API's addresses. Each is one declaration, from which it is routed, checked and told in /openapi.json."""
+
+    def __init__(self) -> None:
+        self.blueprint = Blueprint("api", __name__)
+        self.operations: list[Operation] = []
+
+    def get(  # noqa: PLR0913  # a declaration: each is told by its name
+        self,
+        path: str,
+        *,
+        takes: tuple[Parameter, ...] = (),
+        gives: type | str,
+        told: str,
+        fails: tuple[Failure, ...] = (),
+        headers: tuple[str, ...] = (),
+        role: Role | None = Role.SEARCH,
+        more: Role | None = None,
+    ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+        """Declares what answers at `path`: a function of the parameters `takes`, each given once, and of the path's own.
+
+        Its docstring is told as summary and description, `told` of its answer. The door (access.py) asks
+        for `role`; what needs `more` it requires itself.
+        """
+
+        def declared(view: Callable[..., Response]) -> Callable[..., Response]:
+            summary, _, description = (inspect.getdoc(view) or "").partition("\n\n")
+            self.operations.append(
+                Operation(
+                    path=path,
+                    name=view.__name__,
+                    summary=summary.rstrip("."),
+                    description=" ".join(description.split()),
+                    takes=takes,
+                    gives=gives,
+                    told=told,
+                    fails=fails,
+                    headers=headers,
+                    role=role,
+                    more=more,
+                )
+            )
+
+            def answered(**named: str) -> Response:
+                return view(params.known(request.args, takes), **named)
+
+            rule = path.replace("{id}", "<path:leaflet_id>")
+            self.blueprint.add_url_rule(rule, view.__name__, answered)
+            return view
+
+        return declared
 
 
 def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
     """The JSON API and the addresses of operations."""
-    routes = Blueprint("api", __name__)
+    addresses = Addresses()
 
-    @routes.get("/v1/search")
-    def search() -> Response:
-        question = params.search(request.args)
+    @addresses.get(
+        "/v1/search",
+        takes=params.SEARCH,
+        gives=shapes.Search,
+        told="What was understood and found.",
+        fails=(TOO_MANY, DOWN),
+        headers=("Cache-Status",),
+        more=Role.EXPLAIN,
+    )
+    def search(given: Given) -> Response:
+        """Ranked, highlighted leaflets.
+
+        The drug is resolved first; where the words name one, no leaflet without it is given. A misspelt name gives `suggestions` and no
+        results.
+        """
+        question = params.search(given)
         if question.explain:
-            _require(desk.keyring, Role.EXPLAIN)
-        return answered(_told(desk, question), request)
+            desk.door.require(g.visit.asker, Role.EXPLAIN)
+        return answered(_told(desk, question))
 
-    @routes.get("/v1/suggest")
-    def suggest() -> Response:
-        params.known(request.args, ("q",))
-        text = params.question(request.args)
+    @addresses.get(
+        "/v1/suggest", takes=(params.Q,), gives=shapes.Suggest, told="Names for the last word, best first.", fails=(TOO_MANY, DOWN)
+    )
+    def suggest(given: Given) -> Response:
+        """Names while typing."""
+        text = params.question(given)
         found = typed(text, desk.state.snapshot().names)
-        return _json({"query": {"text": text}, "suggestions": present.suggestions(found)})
+        return json_answer(shapes.Suggest(query={"text": text}, suggestions=present.suggestions(found)))
 
-    @routes.get("/v1/leaflets/<path:leaflet_id>")
-    def leaflet(leaflet_id: str) -> Response:
-        params.known(request.args, ("q",))
-        return _json(_leaflet(desk, leaflet_id, request.args))
+    @addresses.get(
+        "/v1/leaflets/{id}",
+        takes=(params.ID, params.MARKED),
+        gives=shapes.Leaflet,
+        told="The leaflet.",
+        fails=(no_leaflet(), TOO_MANY, DOWN),
+    )
+    def leaflet(given: Given, leaflet_id: str) -> Response:
+        """A whole leaflet by section."""
+        return json_answer(_leaflet(desk, leaflet_id, given))
 
-    @routes.get("/v1/compare")
-    def compare() -> Response:
-        return _json(_comparison(desk, params.pair(request.args)))
+    @addresses.get(
+        "/v1/leaflets/{id}/changes",
+        takes=(params.ID,),
+        gives=shapes.Changes,
+        told="The edits that are known of, newest first; none where the leaflet has not changed.",
+        fails=(no_leaflet("There is no such leaflet, or it was withdrawn: what it told before is shown to nobody."), TOO_MANY, DOWN),
+    )
+    def changes(given: Given, leaflet_id: str) -> Response:
+        """What changed between a leaflet's versions, by section.
 
-    @routes.get("/v1/sources")
-    def sources() -> Response:
-        params.known(request.args, ())
-        return _json(present.sources(desk.state.snapshot().freshness))
+        At most ten superseded versions of a leaflet are kept, none longer than HISTORY_KEPT.
+        """
+        del given
+        return json_answer(_changes(desk, leaflet_id))
 
-    @routes.get("/livez")
-    def livez() -> Response:
-        return _json({"status": "alive"})
+    @addresses.get(
+        "/v1/compare",
+        takes=params.COMPARE,
+        gives=shapes.Comparison,
+        told="Both leaflets' facts, and each section that either has.",
+        fails=(no_leaflet("There is no leaflet of one of the ids; `detail` says which."), TOO_MANY, DOWN),
+    )
+    def compare(given: Given) -> Response:
+        """Two leaflets side by side, by section."""
+        return json_answer(_comparison(desk, params.pair(given)))
 
-    @routes.get("/readyz")
-    def readyz() -> Response:
+    @addresses.get("/v1/sources", gives=shapes.Sources, told="A line a source.", fails=(TOO_MANY, DOWN))
+    def sources(_: Given) -> Response:
+        """Each source's freshness."""
+        return json_answer(present.sources(desk.state.snapshot().freshness))
+
+    @addresses.get("/livez", gives=shapes.Alive, told="It does.", role=None)
+    def livez(_: Given) -> Response:
+        """Whether the process lives."""
+        return json_answer(shapes.Alive(status="alive"))
+
+    @addresses.get("/readyz", gives=shapes.Ready, told="They can. Redis may be away: answers are only slower.", fails=(DOWN,), role=None)
+    def readyz(_: Given) -> Response:
+        """Whether questions can be answered."""
         snapshot = desk.state.snapshot()
         desk.answers.client.cluster.health(params={"request_timeout": 2})
-        return _json({"status": "ready", "generation": snapshot.names.generation, "redis": "up" if desk.cache.answers() else "away"})
+        redis: Literal["up", "away"] = "up" if desk.cache.answers() else "away"
+        return json_answer(shapes.Ready(status="ready", generation=snapshot.names.generation, redis=redis))
 
-    @routes.get("/metrics")
-    def metrics() -> Response:
-        # Told also while OpenSearch is away: that is when somebody looks.
-        known = desk.state.newest
-        desk.metrics.refused.set(len(known.refused) if known else 0)
-        desk.metrics.in_flight.set(desk.capacity.in_flight)
-        for source in known.freshness.sources if known else ():
-            desk.metrics.leaflets.labels(source.source).set(source.leaflets)
-            if source.synced_at:
-                desk.metrics.synced.labels(source.source).set(source.synced_at.timestamp())
-        return Response(generate_latest(desk.metrics.registry), content_type=CONTENT_TYPE_LATEST)
+    @addresses.get("/metrics", gives="text/plain", told="Metrics in Prometheus' text format.", role=Role.METRICS)
+    def metrics(_: Given) -> Response:
+        """Prometheus metrics."""
+        return Response(desk.metrics.told(), content_type=CONTENT_TYPE_LATEST)
 
-    @routes.get("/openapi.json")
-    def openapi() -> Response:
-        return Response(OPENAPI.read_bytes(), mimetype="application/json")
+    @addresses.get("/openapi.json", gives=JSON, told="OpenAPI 3.1.", role=None)
+    def openapi(_: Given) -> Response:
+        """This document."""
+        return json_answer(told)
 
-    return routes
+    told = json.dumps(document(addresses.operations), ensure_ascii=False).encode()
+    return addresses.blueprint
 
 
 def page(desk: Desk) -> Blueprint:
@@ -111,19 +205,18 @@ def page(desk: Desk) -> Blueprint:
 
     @routes.get("/")
     def search() -> str:
-        given = {name: value for name, value in request.args.items() if name != "fragment"}
         template = "results.html" if request.args.get("fragment") else "search.html"
         answer, problem = None, None
-        if params.tidy(given.get("q", "")):
-            try:
-                # A name that the page's form does not know is told; explanations need a key, and it has none.
-                answer = json.loads(_told(desk, replace(params.search(given), explain=False)).body)
-            except BadParameter as error:
-                problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
-        filters = {name: params.tidy(given.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
+        q = params.tidy(request.args.get("q", ""))
+        try:
+            given = params.known(request.args, params.PAGE_SEARCH)
+            answer = json.loads(_told(desk, params.search(given)).body) if q else None
+        except BadParameter as error:
+            problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
+        filters = {name: params.tidy(request.args.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
         return render_template(
             template,
-            q=params.tidy(given.get("q", "")),
+            q=q,
             answer=answer,
             filters=filters,
             problem=problem,
@@ -132,13 +225,22 @@ def page(desk: Desk) -> Blueprint:
 
     @routes.get("/leaflets/<path:leaflet_id>")
     def leaflet(leaflet_id: str) -> str:
-        found = _leaflet(desk, leaflet_id, request.args)
-        return render_template("leaflet.html", leaflet=found, q=params.tidy(request.args.get("q", "")), section_names=present.SECTION_NAMES)
+        found = _leaflet(desk, leaflet_id, params.known(request.args, (params.MARKED,)))
+        q = params.tidy(request.args.get("q", ""))
+        with _asking(desk) as answers:
+            names, changed = present.SECTION_NAMES, answers.changed(leaflet_id)
+        return render_template("leaflet.html", leaflet=found, q=q, section_names=names, changed=changed)
+
+    @routes.get("/leaflets/<path:leaflet_id>/changes")
+    def changes(leaflet_id: str) -> str:
+        told, q = _changes(desk, leaflet_id), params.tidy(request.args.get("q", ""))
+        return render_template("changes.html", leaflet=told, q=q, section_names=present.SECTION_NAMES)
 
     @routes.get("/compare")
     def compare() -> str:
-        told = _comparison(desk, params.pair({name: request.args.get(name, "") for name in params.COMPARE}))
-        q = params.tidy(request.args.get("q", ""))
+        given = params.known(request.args, (*params.COMPARE, params.MARKED))
+        told = _comparison(desk, params.pair(given))
+        q = params.MARKED.of(given)
         return render_template("compare.html", comparison=told, q=q, section_names=present.SECTION_NAMES)
 
     return routes
@@ -151,7 +253,7 @@ def _told(desk: Desk, question: Question) -> Told:
     """The answer of a question; that nothing was found is heard, whoever's answer it was in the first place."""
     told = desk.searches.explained(question, _deadline()) if question.explain else desk.searches.told(question, _deadline())
     if told.nothing:
-        desk.gaps.heard(told.nothing, desk.keyring.name(_bearer()) or request.remote_addr or "", desk.state.snapshot().names)
+        desk.gaps.heard(told.nothing, g.visit.asker.key or g.visit.asker.address, desk.state.snapshot().names)
     return told
 
 
@@ -161,29 +263,16 @@ def _deadline() -> Deadline:
     return deadline
 
 
-def _require(keyring: Keyring, role: Role) -> None:
-    """Answers 401 or 403 in place of the request where its key does not open what is asked for."""
-    roles = keyring.roles(_bearer())
-    if roles is None:
-        abort(
-            HTTPStatus.UNAUTHORIZED,
-            description=f"this needs a key with the role {role}: send `Authorization: Bearer KEY`. An operator makes one with "
-            f"`searchapi keys new NAME --role {role}` and puts its line into the file that API_KEYS_FILE names",
-        )
-    if role not in roles:
-        abort(HTTPStatus.FORBIDDEN, description=f"this key lacks the role {role}: an operator adds it to the key's line in API_KEYS_FILE")
-
-
-def _bearer() -> str:
-    """The key that came with the request; empty where none did."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else ""
-
-
-def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
-    text = params.tidy(given.get("q", ""))[: params.LONGEST_QUESTION]
-    answers = desk.answers.by(_deadline())
+@contextmanager
+def _asking(desk: Desk) -> Iterator[Answers]:
+    """A slot for the block, and what asks the index within this request's deadline."""
     with desk.capacity.slot(_deadline()):
+        yield desk.answers.by(_deadline())
+
+
+def _leaflet(desk: Desk, leaflet_id: str, given: Given) -> shapes.Leaflet:
+    text = params.MARKED.of(given)
+    with _asking(desk) as answers:
         meant = answers.understanding(text, desk.state.snapshot()) if text else None
         found = answers.leaflet(leaflet_id, meant)
     if found is None:
@@ -191,32 +280,27 @@ def _leaflet(desk: Desk, leaflet_id: str, given: Mapping[str, str]) -> Json:
     return present.leaflet(found)
 
 
-def _comparison(desk: Desk, pair: Pair) -> Json:
+def _changes(desk: Desk, leaflet_id: str) -> shapes.Changes:
     try:
-        with desk.capacity.slot(_deadline()):
-            return present.comparison(desk.answers.by(_deadline()).comparison(pair.a, pair.b))
+        with _asking(desk) as answers:
+            return present.changes(answers.changes(leaflet_id))
     except NoLeaflet as error:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
 
 
-def answered(told: Told, asked: Request) -> Response:
+def _comparison(desk: Desk, pair: Pair) -> shapes.Comparison:
+    try:
+        with _asking(desk) as answers:
+            return present.comparison(answers.comparison(pair.a, pair.b))
+    except NoLeaflet as error:
+        abort(HTTPStatus.NOT_FOUND, description=str(error))
+
+
+def answered(told: Told) -> Response:
     """The response of a search's answer."""
-    response = _tagged(told.body, told.etag, asked)
+    response = json_answer(told.body)
+    response.set_etag(told.etag)
     response.headers.add("Cache-Status", f"searchapi; {told.cache_status}")
     if told.age is not None:
         response.headers.add("Age", str(told.age))
-    return response
-
-
-def _json(body: Json) -> Response:
-    told = json.dumps(body, ensure_ascii=False).encode()
-    return _tagged(told, hashlib.blake2b(told, digest_size=16).hexdigest(), request)
-
-
-def _tagged(body: bytes, etag: str, asked: Request) -> Response:
-    """The response of a JSON body: 304 where it is the one that the client has."""
-    response = Response(body, mimetype="application/json")
-    response.set_etag(etag)
-    if "If-None-Match" in asked.headers:
-        response.make_conditional(asked)
     return response

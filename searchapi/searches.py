@@ -1,4 +1,4 @@
-"""How a search comes to its answer: kept, being made by somebody else, or made now (docs/adr/0010-serving.md).
+"""How a search comes to its answer: kept, being made by somebody else, or made now (docs/adr/0013-serving.md).
 
 question -> kept under the index's stamp? -> its bytes
          -> being made, here or by another worker? -> waited for

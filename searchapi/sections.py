@@ -397,6 +397,13 @@ ELSEWHERE: dict[Section, tuple[Section, ...]] = {
 }  # fmt: skip
 
 
+# One content under two headings, the professional's and the patient's (RDC 47/2009): who has either has the section.
+SAME_CONTENT: dict[Section, Section] = {
+    Section.INTERACTIONS: Section.WARNINGS,
+    Section.PHARMACOLOGY: Section.MECHANISM,
+    Section.MECHANISM: Section.PHARMACOLOGY,
+}
+
 # What asks in a hint and hints at nothing itself.
 _HOW_MUCH = frozenset("a cada com de do e em leva na no o por qual quanta quantas quanto quantos se tem tempo um uma 1".split())
 # Words that callers' questions turn on, from which slips are told: "gravides", "alcol", "pozologia".

@@ -4,7 +4,7 @@
     just_now()     by a question: the last look, or a look at the stamp alone where that is not of just now
     since(epoch)   by a question to which Redis told another epoch than the last look knew: a look after it
 
-While OpenSearch is away the last look of any worker stands, unverified (docs/adr/0010-serving.md).
+While OpenSearch is away the last look of any worker stands, unverified (docs/adr/0013-serving.md).
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ class Lookout:
         self._looking = threading.Lock()
         self._seen: Seen | None = None
         self._told: Seen | None = None
+        self._failure: OpenSearchException | None = None
         self.doubted = threading.Event()
 
     def look(self) -> Seen | None:
@@ -113,8 +114,8 @@ class Lookout:
         with self._looking:
             try:
                 seen = self._look(epoch)
-            except OpenSearchException:
-                self._doubt()
+            except OpenSearchException as error:
+                self._doubt(error)
                 raise
             self.doubted.clear()
         self._tell(seen)
@@ -152,6 +153,9 @@ class Lookout:
         return replace(self._last(), verified=False)
 
     def _last(self) -> Seen:
+        """The last look, whatever became of OpenSearch since; raises as that look did where it was the first, or NotReady."""
+        if self._seen is None and self._failure:
+            raise self._failure
         if self._seen is None:
             raise NotReady("the index does not exist yet, or OpenSearch did not answer in time: run `indexer sync` once, or try again")
         return self._seen
@@ -160,8 +164,8 @@ class Lookout:
         """A look at the stamp alone, and what was seen before where OpenSearch does not answer."""
         try:
             seen = self._look(epoch, known=self._seen)
-        except OpenSearchException:
-            self._doubt()
+        except OpenSearchException as error:
+            self._doubt(error)
             self.doubted.set()
             if self._seen is None:
                 raise
@@ -188,7 +192,7 @@ class Lookout:
                 index=self._indices.alias, body=body, params={"request_timeout": within, "preference": self.preference}
             )
         except NotFoundError:
-            self._seen = None
+            self._seen = self._failure = None
             return None
         told = found["aggregations"]
         generation = (
@@ -198,10 +202,12 @@ class Lookout:
         written = f"{found['hits']['total']['value']}/{told['written']['value']:.0f}/{told['newest']['value']}"
         stamp = f"{generation}/{written}/{self._versions}"
         self._seen = Seen(stamp, generation, known.freshness if known else self._freshness(within), epoch, at, began)
+        self._failure = None
         return self._seen
 
-    def _doubt(self) -> None:
+    def _doubt(self, error: OpenSearchException) -> None:
         """OpenSearch did not answer: the newest look of any worker stands, unverified. Who calls holds `_looking`."""
+        self._failure = error
         remembered = self._remembered()
         if remembered and (self._seen is None or remembered.at > self._seen.at):
             self._seen = remembered

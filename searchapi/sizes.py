@@ -4,7 +4,7 @@ slots        answers made at once by all workers: SLOTS_A_CORE x cores, shared a
 chairs       requests of a worker that wait for a slot or for another's answer: one an attendant, CHAIRS
 threads      slots + chairs + SPARE: with every slot and chair taken, hits, probes and metrics still find a thread
 connections  to OpenSearch: slots, and one each for the looks of a hit and of the background, the gaps, readyz;
-             to Redis: threads (a hit needs one) and the three background threads
+             to Redis: threads (a hit needs one) and the four background threads
 graceful     seconds that a worker which is told to go may finish: the deadline, and a second for the network
 """
 

@@ -19,6 +19,7 @@ from werkzeug.serving import make_server
 
 from demo import erps
 from indexer.cursors import Cursors
+from indexer.patience import Patience
 from indexer.pull import Outcome, Stores, sync
 from indexer.readers import Readers
 from indexer.rejected import RejectedLeaflets
@@ -33,6 +34,7 @@ from opensearch.synonyms import synonyms
 from searchapi.app import create_app
 from searchapi.redis_server import redis_server
 from searchapi.settings import Settings
+from tests.promised import Promised
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -82,7 +84,8 @@ def stores(client: OpenSearch, indices: Indices) -> Stores:
 
 def stores_of(client: OpenSearch, indices: Indices) -> Stores:
     """Where pulls into this installation put what they settle."""
-    return Stores(Writer(client, indices), Cursors(client, indices), RejectedLeaflets(client, indices))
+    writer = Writer(client, indices, patience=Patience(2.0))
+    return Stores(writer, Cursors(client, indices), RejectedLeaflets(client, indices))
 
 
 def remove(client: OpenSearch, indices: Indices) -> None:
@@ -91,10 +94,15 @@ def remove(client: OpenSearch, indices: Indices) -> None:
 
 
 def app_of(opensearch_url: str, redis_url: str, indices: Indices, **more: str) -> Flask:
-    """A searchapi over this installation, with cache keys of its own; `more` is what else its environment holds."""
+    """A searchapi over this installation, with cache keys of its own; `more` is what else its environment holds.
+
+    Its clients hold each answer to /openapi.json.
+    """
     # A node that has just started answers slowly, and so does a busy machine: what is late is the business of tests about that alone.
     environ = {"OPENSEARCH_URL": opensearch_url, "REDIS_URL": redis_url, "ANSWER_WITHIN": "30s", **more}
-    return create_app(read(Settings, environ), indices=indices, cache_prefix=indices.alias)
+    app = create_app(read(Settings, environ), indices=indices, cache_prefix=indices.alias)
+    app.test_client_class = Promised
+    return app
 
 
 @dataclass(frozen=True, slots=True)

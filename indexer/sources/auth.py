@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from indexer.sources.base import SourceChanged, SourceRefused
-from indexer.sources.http import Credentials, HttpTable, Line, Question, Standing
+from indexer.sources.http import Answer, Credentials, HttpTable, Line, Question, Standing
 from indexer.sources.tables import Secret, Table, WebAddress
 
 
@@ -140,7 +140,7 @@ class _Tokens:
         if self._client.sent_in == "body":
             form |= {"client_id": self._client.client_id, "client_secret": self._client.client_secret.get_secret_value()}
         try:
-            told = self._line.ask(Question(self._client.token_url, method="POST", form=form)).json()
+            told = self._line.ask(Question(self._client.token_url, method="POST", form=form), Answer.json)
         except SourceRefused as error:
             msg = f"no token: {error}; check `client_id`, `client_secret` and `sent_in`"
             raise SourceRefused(msg) from None

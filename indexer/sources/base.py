@@ -1,6 +1,6 @@
 """What the indexer asks of every ERP, whatever its wire.
 
-    source.pages(since, ahead)  ->  Page, Page, Page ...      each: changes, withdrawals, unreadable records
+    source.pages(since, ahead)  ->  Page, Page, Page ...      each: changes, withdrawals, unreadable records, what is unchanged
 
 A source turns its ERP's records into :class:`leaflets.Change`, and nothing of the ERP's shape leaves its module.
 """
@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from leaflets import Change, Unreadable, Withdrawal
+
+if TYPE_CHECKING:  # The breaker is about errors that are named here.
+    from indexer.breaker import Breaker
 
 T = TypeVar("T")
 
@@ -39,7 +42,8 @@ class Page:
 
     `cursor` is where the next run may start once this page and all pages before it are settled; None where that place is not known.
     `unchanged` are source_ids that the source holds as it held them before, where it tells so without giving them again. The last page
-    of a pull says with `complete` that its pages named every leaflet which the source holds: what was not named is not there.
+    of a pull says with `complete` that its pages named every leaflet which the source holds: what was not named is not there. Named is
+    what was changed, is unchanged, or cannot be read though it is there (`Unreadable.present`).
     """
 
     changes: tuple[Change | Withdrawal | Unreadable, ...]
@@ -74,10 +78,23 @@ class Source(Protocol):
     def max_in_flight(self) -> int:
         """How many requests the ERP may have to answer at once."""
 
-    def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
+    @property
+    def scan_every(self) -> timedelta:
+        """How often to list it whole, where it is else asked for what changed."""
+
+    @property
+    def max_missing(self) -> float:
+        """The share of its leaflets that may be missing from a complete listing and yet be believed to be gone."""
+
+    @property
+    def breaker(self) -> Breaker:
+        """What all its requests go through. It remembers nothing from one run to the next by itself."""
+
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
         """What changed since the cursor `since` (None: everything), page by page.
 
-        Raises SourceDown, SourceRefused or SourceChanged; pages given before the error stay good.
+        With `whole` it gives everything, and `since` serves only to keep cursor and versions from going back; one that it cannot use is
+        then no error. Raises SourceDown, SourceRefused or SourceChanged; pages given before the error stay good.
         """
 
     def check(self) -> str:

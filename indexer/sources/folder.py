@@ -6,7 +6,7 @@
     metadata = "index.csv"
 
 The cursor is what the folder held: each file's name with the hash of its bytes and of its metadata row. So a file restored from a backup
-with its old date, copied over with its date kept, or touched without a change is seen as what it is, and a file that went is known.
+with its old date, copied over with its date kept, or touched without a change is seen as what it is. Every pull lists the folder whole.
 Packed it takes 22 bytes a file: 111 kB for 5,000 files in 37 folders, made and packed in 15 ms.
 """
 
@@ -19,9 +19,9 @@ import json
 import os
 import unicodedata
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -33,9 +33,9 @@ from rapidfuzz import process
 from indexer.sources.base import Ahead, Page, SourceDown, SourceRefused
 from indexer.sources.http import text
 from indexer.sources.records import UnreadableRecord, audience, listed
-from indexer.sources.tables import FilePath, SourceTable
+from indexer.sources.tables import Described, FilePath, SourceTable
 from indexer.sources.window import version
-from leaflets import Change, Content, Facts, Unreadable, Withdrawal, register
+from leaflets import Change, Content, Facts, Unreadable, register
 
 COLUMNS = ("file", "name", "active_ingredients", "laboratory", "registration", "ean", "audience", "category", "active", "updated_at")
 # A page is handed on when it holds so many files or bytes, so that memory stays bounded.
@@ -61,9 +61,6 @@ class FolderTable(SourceTable):
 
     max_bytes: int = Field(default=50_000_000, gt=0, examples=["50_000_000"])
     """The largest file that is read."""
-
-    max_missing: float = Field(default=0.2, ge=0, le=1, examples=["0.2"])
-    """The share of the known files that may be gone at once. More look like a share that is not mounted, and withdraw nothing."""
 
     def source(self, name: str) -> FolderSource:
         """The source that this table describes."""
@@ -105,37 +102,51 @@ class _Seen:
         return sum(len(content.body) for content in self.change.contents) if isinstance(self.change, Change) else 0
 
 
-class FolderSource:
-    """See the module."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the folder held when a pull ended: each file's hash by its path, and the largest version that was given so far."""
 
-    def __init__(self, name: str, table: FolderTable) -> None:
-        self.name = name
-        self.every: timedelta | None = table.every
-        self.max_in_flight: int = table.max_in_flight
+    marks: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+
+
+class FolderSource(Described):
+    """See the module. `now` is our clock."""
+
+    def __init__(self, name: str, table: FolderTable, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(name, table)
         self._table = table
+        self._now = now
 
-    def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
-        """See Source. A version is the time of the pull that found it, because a file's own date may go back.
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
+        """See Source. Each page has a cursor, and the last one is complete.
 
-        Each page has a cursor. Files that went are withdrawn by the last one, and only where the others are all there.
+        A version is the time of the pull that found it, because a file's own date may go back; where our clock did, it is just above
+        that of the pull before.
         """
-        began = datetime.now(UTC)
-        known = {} if since is None else _unpacked(since)
-        files = self._files()
+        before = _unpacked(since, or_nothing=whole)
+        files = self.breaker.call(self._files)
+        self._must_not_be_emptied(before, files)
         rows = self._rows()
-        gone = self._gone(known, files)
-        marks = dict(known)
+        known = {} if whole else before.marks
+        pull = max(version(self._now()), before.version + 1)
+        marks, given = dict(known), before.version
         page: list[_Seen] = []
-        for seen in ahead(partial(self._seen, file, rows.get(file.told), known.get(file.told), began) for file in files):
+        unchanged: list[str] = []
+        for seen in ahead(partial(self._seen, file, rows.get(file.told), known.get(file.told), pull) for file in files):
             marks |= {seen.file.told: seen.mark} if seen.mark else {}
-            page += [seen] if seen.change else []
+            if seen.change is None:
+                unchanged.append(seen.file.source_id)
+                continue
+            page.append(seen)
+            given = pull
             if len(page) >= _FILES_A_PAGE or sum(one.bytes for one in page) >= _BYTES_A_PAGE:
-                yield Page(_changes(page), _packed(marks))
-                page = []
-        withdrawn = [Withdrawal(told[: -len(".pdf")], version(began)) for told in gone]
-        unknown = [_without_file(row, told) for told, row in rows.items() if told not in {file.told for file in files}]
-        kept = {told: mark for told, mark in marks.items() if told not in gone}
-        yield Page((*_changes(page), *withdrawn, *unknown), _packed(kept))
+                yield Page(_changes(page), _packed(_Held(marks, given)), tuple(unchanged))
+                page, unchanged = [], []
+        there = {file.told for file in files}
+        unknown = [_without_file(row, told) for told, row in rows.items() if told not in there]
+        kept = {told: mark for told, mark in marks.items() if told in there}
+        yield Page((*_changes(page), *unknown), _packed(_Held(kept, given)), tuple(unchanged), complete=True)
 
     def check(self) -> str:
         """See Source."""
@@ -160,40 +171,38 @@ class FolderSource:
                     found[told] = _File(path, told)
         return tuple(found[told] for told in sorted(found))
 
-    def _gone(self, known: Mapping[str, str], files: tuple[_File, ...]) -> list[str]:
-        """The known files that are not there. Raises SourceDown where they are too many to be believed."""
-        gone = sorted(known.keys() - {file.told for file in files})
-        if known and (not files or len(gone) > max(1, self._table.max_missing * len(known))):
+    def _must_not_be_emptied(self, before: _Held, files: tuple[_File, ...]) -> None:
+        """Raises SourceDown where all files are gone at once: so looks a share that is not mounted."""
+        if before.marks and not files and self.max_missing < 1:
             message = (
-                f"{len(gone)} of {len(known)} files below {self._table.path} are gone, more than max_missing = {self._table.max_missing:g}"
-                " allows: nothing was withdrawn. Is the folder mounted? If they were removed on purpose, raise max_missing for one pull"
+                f"there is no PDF below {self._table.path} any more, though there were {len(before.marks)}: nothing was withdrawn."
+                " Is the folder mounted? If they were all removed on purpose, set max_missing = 1 for one pull"
             )
             raise SourceDown(message)
-        return gone
 
-    def _seen(self, file: _File, row: _Row | None, known: str | None, began: datetime) -> _Seen:
+    def _seen(self, file: _File, row: _Row | None, known: str | None, pull: int) -> _Seen:
         """One file read, and what it is where that is news."""
         try:
             size = file.path.stat().st_size
             if size > self._table.max_bytes:
-                return self._refused(file, began, f"it has {size:,} bytes, more than max_bytes = {self._table.max_bytes:,}")
+                return self._refused(file, pull, f"it has {size:,} bytes, more than max_bytes = {self._table.max_bytes:,}")
             body = file.path.read_bytes()
             modified = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
         except OSError as error:
-            return self._refused(file, began, f"it cannot be read: {error.strerror}")
+            return self._refused(file, pull, f"it cannot be read: {error.strerror}")
         mark = sha256(body + repr(sorted(row.cells.items()) if row else None).encode()).hexdigest()[: 2 * _HASH_BYTES]
         if mark == known:
             return _Seen(file, mark, None)
         try:
             facts, updated_at = _facts(row), _updated_at(row) or modified
         except UnreadableRecord as error:
-            return _Seen(file, mark, Unreadable(file.source_id, version(began), f"{row.where if row else ''}: {error}", file.told))
-        change = Change(file.source_id, updated_at, version(began), facts, (Content(body, "application/pdf"),))
+            return _Seen(file, mark, Unreadable(file.source_id, pull, f"{row.where if row else ''}: {error}", file.told))
+        change = Change(file.source_id, updated_at, pull, facts, (Content(body, "application/pdf"),))
         return _Seen(file, mark, change)
 
-    def _refused(self, file: _File, began: datetime, reason: str) -> _Seen:
+    def _refused(self, file: _File, pull: int, reason: str) -> _Seen:
         """A file that could not be read; it is not marked as seen, so the next pull tries it again."""
-        return _Seen(file, None, Unreadable(file.source_id, version(began), f"{file.told}: {reason}", file.told))
+        return _Seen(file, None, Unreadable(file.source_id, pull, f"{file.told}: {reason}", file.told))
 
     def _rows(self) -> Mapping[str, _Row]:
         """The metadata by file. Raises SourceRefused where they cannot be used as they are."""
@@ -267,7 +276,8 @@ def _updated_at(row: _Row | None) -> datetime | None:
 
 
 def _without_file(row: _Row, told: str) -> Unreadable:
-    return Unreadable(told[: -len(".pdf")], 0, f"{row.where} names {told}, which is not in the folder", json.dumps(row.cells))
+    reason = f"{row.where} names {told}, which is not in the folder"
+    return Unreadable(told[: -len(".pdf")], 0, reason, json.dumps(row.cells), present=False)
 
 
 def _changes(page: list[_Seen]) -> tuple[Change | Unreadable, ...]:
@@ -279,13 +289,21 @@ def _told(path: Path) -> str:
     return unicodedata.normalize("NFC", path.as_posix()).encode("utf-8", "backslashreplace").decode()
 
 
-def _packed(marks: Mapping[str, str]) -> str:
-    return base64.b64encode(zlib.compress(json.dumps(marks, ensure_ascii=False, sort_keys=True).encode(), 9)).decode()
+def _packed(held: _Held) -> str:
+    told = {"version": held.version, "files": held.marks}
+    return base64.b64encode(zlib.compress(json.dumps(told, ensure_ascii=False, sort_keys=True).encode(), 9)).decode()
 
 
-def _unpacked(cursor: str) -> dict[str, str]:
+def _unpacked(cursor: str | None, *, or_nothing: bool) -> _Held:
+    if cursor is None:
+        return _Held()
     try:
-        return {str(told): str(mark) for told, mark in json.loads(zlib.decompress(base64.b64decode(cursor))).items()}
+        told = json.loads(zlib.decompress(base64.b64decode(cursor)))
+        # Before versions were kept, the cursor was the files alone; their names end with .pdf.
+        files = told.get("files", told)
+        return _Held({str(file): str(mark) for file, mark in files.items()}, int(told.get("version", 0)))
     except (ValueError, zlib.error, AttributeError):
+        if or_nothing:
+            return _Held()
         message = "the stored cursor is another kind of source's: read this one anew with `indexer sync --full`"
         raise SourceRefused(message) from None

@@ -1,6 +1,6 @@
 """One ERP's HTTP: bounded in bytes and time, retried a little, and never with another host.
 
-    Line.ask(Question)  ->  Answer, or SourceDown | SourceRefused | SourceChanged
+    Line.ask(Question, read)  ->  what `read` makes of the Answer, or SourceDown | SourceRefused | SourceChanged
 
 Nothing here knows what an answer means; that is the source's own.
 """
@@ -9,34 +9,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import ssl
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from pydantic import Field, field_validator
 from requests.exceptions import ConnectTimeout, ContentDecodingError, InvalidURL, RequestException, SSLError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from urllib3.exceptions import NameResolutionError
 
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
 from indexer.sources.deadline import Deadline, DeadlineAdapter
-from indexer.sources.tables import FilePath, Parameter, SourceTable, WebAddress, plain
+from indexer.sources.retries import Busy, Garbled, Tries
+from indexer.sources.tables import FilePath, Parameter, Patterns, SourceTable, WebAddress, plain
+
+T = TypeVar("T")
 
 # Statuses that pass by themselves; any 5xx does too. 425 is Omie's "blocked for a while".
 _PASSING = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
 _MOST_REDIRECTS = 5
-_TRIES = 3
-# Longer than this an ERP's Retry-After is for the next round, not for waiting with a thread in hand.
-_LONGEST_WAIT = 30.0
 _CHUNK = 64 * 1024
+# As much of an error as is searched for what makes it permanent: its own words come first, the stack behind them may be of any length.
+_ERROR_BYTES = 16 * 1024
 
 
 class HttpTable(SourceTable):
@@ -56,6 +59,10 @@ class HttpTable(SourceTable):
 
     max_bytes: int = Field(default=50_000_000, gt=0, examples=["50_000_000"])
     """The most bytes that one answer may have once unpacked; a longer one is not read to its end."""
+
+    permanent_errors: Patterns = Field(default=(), examples=["[\"Unknown column '[^']+'\"]"])
+    """Regular expressions, upper and lower case alike, for errors that do not pass though their status (429, 503 or another 5xx) says so:
+    an answer whose first 16 kB match one is not asked for again, and a person is told."""
 
     @field_validator("ca_cert")
     @classmethod
@@ -119,7 +126,9 @@ class Answer:
         """The body as JSON, whatever encoding it came in; raises SourceChanged where it is none."""
         try:
             return json.loads(text(self.body, self.charset))
-        except (ValueError, RecursionError):
+        except ValueError:
+            raise Garbled(self._not_json()) from None
+        except RecursionError:
             raise SourceChanged(self._not_json()) from None
 
     def _not_json(self) -> str:
@@ -144,23 +153,28 @@ def text(body: bytes, declared: str | None) -> str:
 
 
 class Line:
-    """A line to one ERP, for several threads at once."""
+    """A line to one ERP, for several threads at once. One without `tries` asks once: it serves another line, which tries again for both."""
 
-    def __init__(self, table: HttpTable, credentials: Credentials) -> None:
+    def __init__(self, table: HttpTable, credentials: Credentials, tries: Tries | None = None) -> None:
         self._table = table
         self._credentials = credentials
         self._session = _session(table)
-        self._retrying = Retrying(retry=retry_if_exception_type(SourceDown), stop=stop_after_attempt(_TRIES), wait=_pause, reraise=True)
+        self._tries = tries
 
-    def ask(self, question: Question) -> Answer:
-        """The answer to one question, of the host of `url` alone.
+    def ask(self, question: Question, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of the answer to one question, of the host of `url` alone.
 
-        Raises SourceDown after three tries that may pass (no answer, cut short, too slow, 429, 5xx), SourceRefused for any other 4xx,
-        SourceChanged for an answer that leads to another host or has no end.
+        Raises SourceDown after what may pass (no answer, cut short, too slow, 429, 5xx) did not pass within the tries, SourceRefused for
+        any other 4xx and for what the table calls permanent, SourceChanged for an answer that leads to another host, has no end, or is
+        nothing that `read` can use.
         """
-        return self._retrying(self._tried, question)
+        once = partial(self._read, question, read)
+        return self._tries(once) if self._tries else once()
 
-    def _tried(self, question: Question) -> Answer:
+    def _read(self, question: Question, read: Callable[[Answer], T]) -> T:
+        return read(self._answered(question))
+
+    def _answered(self, question: Question) -> Answer:
         headers = self._credentials.headers()
         with self._sent(question, headers) as response:
             refused = response.status_code == requests.codes.unauthorized
@@ -225,7 +239,7 @@ class Line:
     def _answer(self, question: Question, response: requests.Response) -> Answer:
         status = response.status_code
         if not response.ok and status not in question.accepted:
-            raise _refusal(response, _bare(question.url))
+            raise self._refusal(response, _bare(question.url))
         declared = response.headers.get("Content-Type", "")
         charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", declared, re.IGNORECASE)
         return Answer(
@@ -236,6 +250,16 @@ class Line:
             link=response.links.get("next", {}).get("url"),
             body=self._body(response, _bare(question.url)),
         )
+
+    def _refusal(self, response: requests.Response, bare: str) -> Exception:
+        if _may_pass(response.status_code) and self._table.permanent_errors:
+            told = _beginning(response)
+            for pattern in self._table.permanent_errors:
+                if pattern.search(told):
+                    # The pattern, and not what it matched: an ERP may repeat the question, whose parameters may be secret.
+                    why = f"what `permanent_errors` names with {pattern.pattern!r}: check the address and the parameters in sources.toml"
+                    return SourceRefused(f"{bare} answered {response.status_code} and {why}")
+        return _refused(response, bare)
 
     def _body(self, response: requests.Response, bare: str) -> bytes:
         """The unpacked body, read only as far as it may go: a few packed kilobytes can unpack to gigabytes."""
@@ -248,28 +272,31 @@ class Line:
         return bytes(body)
 
 
-class _Busy(SourceDown):
-    """SourceDown with the wait that the ERP asked for."""
-
-    def __init__(self, message: str, wait: float) -> None:
-        super().__init__(message)
-        self.wait = wait
+def _may_pass(status: int) -> bool:
+    return status in _PASSING or status >= requests.codes.internal_server_error
 
 
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _Busy):
-        return min(error.wait, _LONGEST_WAIT)
-    # Half a second, then up to one, spread out so that threads which failed together do not come back together.
-    return float(wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT)(state))
+def _beginning(response: requests.Response) -> str:
+    """As much of an error's body as came and is searched."""
+    body = bytearray()
+    with suppress(RequestException):
+        for chunk in response.iter_content(_ERROR_BYTES):
+            body += chunk
+            if len(body) >= _ERROR_BYTES:
+                break
+    told = bytes(body[:_ERROR_BYTES])
+    try:
+        return text(told, None)
+    except ValueError:
+        return told.decode("utf-8", "replace")
 
 
-def _refusal(response: requests.Response, bare: str) -> Exception:
+def _refused(response: requests.Response, bare: str) -> Exception:
     status = response.status_code
-    if status in _PASSING or status >= requests.codes.internal_server_error:
+    if _may_pass(status):
         wait = _seconds(response.headers.get("Retry-After", ""))
         msg = f"{bare} answered {status}"
-        return SourceDown(msg) if wait is None else _Busy(msg, wait)
+        return SourceDown(msg) if wait is None else Busy(msg, wait)
     if status in (requests.codes.unauthorized, requests.codes.forbidden):
         return SourceRefused(f"{bare} answered {status}: it does not accept our credentials, or they may not read this")
     if status in _REDIRECTS:
@@ -292,7 +319,7 @@ def _named(error: RequestException, bare: str) -> Exception:
         case InvalidURL():
             return SourceChanged(f"{bare} is no address that can be asked")
         case SSLError():
-            return SourceRefused(f"{bare} has a certificate that is not trusted: set `ca_cert` to its authority's, or mend `url`")
+            return _tls(error, bare)
         case ContentDecodingError():
             return SourceChanged(f"{bare} answered with a body that does not unpack as its Content-Encoding says")
         case ConnectTimeout():
@@ -302,9 +329,21 @@ def _named(error: RequestException, bare: str) -> Exception:
         why = "cannot be reached: the host's name is not known here"
     elif ConnectionRefusedError in causes:
         why = "cannot be reached: the connection was refused"
+    elif ConnectionResetError in causes:
+        why = "broke off: the connection was reset"
     else:
         why = f"broke off ({type(error).__name__})"
     return SourceDown(f"{bare} {why}")
+
+
+def _tls(error: SSLError, bare: str) -> Exception:
+    """What went wrong before a word of HTTP was said. Only a connection that broke off in it may be whole the next time."""
+    causes = tuple(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return SourceRefused(f"{bare} has a certificate that is not trusted: set `ca_cert` to its authority's, or mend `url`")
+    if any(isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError) for cause in causes):
+        return SourceDown(f"{bare} broke off while its certificate was asked for")
+    return SourceRefused(f"{bare} cannot be spoken to by TLS: does it speak https, and of a version that is still safe?")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -139,7 +139,8 @@ def unreadable(source_id: str, edited: int, reason: str, original: str) -> Unrea
     clean = original.encode("utf-8", "backslashreplace").decode()
     if len(clean) > _LONGEST_ORIGINAL:
         clean = f"{clean[:_LONGEST_ORIGINAL]}... ({len(clean):,} characters in all)"
-    return Unreadable(source_id or f"unknown-{sha256(clean.encode()).hexdigest()[:16]}", edited, reason, clean)
+    told = source_id or f"unknown-{sha256(clean.encode()).hexdigest()[:16]}"
+    return Unreadable(told, edited, reason, clean, present=bool(source_id))
 
 
 def truthy(value: object) -> bool:

@@ -20,7 +20,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
@@ -33,7 +33,8 @@ from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused
 from indexer.sources.http import Answer, HttpTable, Line, Question, Standing, origin
 from indexer.sources.paging import OnePage, Paging, Sheet, Turn, first, found, sheets
 from indexer.sources.records import Fields, UnreadableRecord, media_type, reading, words
-from indexer.sources.tables import Expression, Parameter, Table, WebAddress, Zone, plain
+from indexer.sources.retries import Tries
+from indexer.sources.tables import Described, Expression, Parameter, Table, WebAddress, Zone, plain
 from indexer.sources.window import Window
 from leaflets import Change, Content, Unreadable, Withdrawal
 
@@ -131,21 +132,20 @@ class RestTable(HttpTable):
         return RestSource(name, self)
 
 
-class RestSource:
+class RestSource(Described):
     """See the module. Safe for several threads at once."""
 
     def __init__(self, name: str, table: RestTable) -> None:
-        self.name = name
-        self.every: timedelta | None = table.every
-        self.max_in_flight: int = table.max_in_flight
+        super().__init__(name, table)
         self._table = table
-        self._line = Line(table, table.auth.credentials(table))
+        tries = Tries(self.breaker)
+        self._line = Line(table, table.auth.credentials(table), tries)
         bare = [table.model_copy(update={"url": host, "headers": {}}) for host in table.document_hosts]
-        self._documents = {origin(other.url): Line(other, Standing()) for other in bare} | {origin(table.url): self._line}
+        self._documents = {origin(other.url): Line(other, Standing(), tries) for other in bare} | {origin(table.url): self._line}
 
-    def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
         """See Source. Only the last page has a cursor."""
-        window = Window(since, self._table.lag)
+        window = Window(since, self._table.lag, filtered=self._table.changed_since is not None, whole=whole)
         ask = partial(self._sheet, self._parameters(window))
         return window.pages(self._changes(sheet, window, ahead) for sheet in sheets(self._table.paging, ask, ahead))
 
@@ -170,7 +170,9 @@ class RestSource:
 
     def _sheet(self, parameters: Mapping[str, str | int], turn: Turn) -> Sheet:
         """One page, asked for and parsed."""
-        answer = self._line.ask(self._question(parameters, turn))
+        return self._line.ask(self._question(parameters, turn), self._parsed)
+
+    def _parsed(self, answer: Answer) -> Sheet:
         if answer.status in self._table.empty_status:
             return Sheet(answer.url, None, (), None)
         body = answer.json()
@@ -229,7 +231,7 @@ class RestSource:
             told = f"its document is on {urlsplit(url).netloc!r}, which is neither the ERP nor one of `document_hosts`"
             raise UnreadableRecord(told)
         try:
-            return line.ask(Question(url))
+            return line.ask(Question(url), lambda answer: answer)
         except (SourceRefused, SourceChanged) as error:
             told = f"its document cannot be had: {error}"
             raise UnreadableRecord(told) from None

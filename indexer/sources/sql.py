@@ -15,19 +15,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from sqlalchemy import Connection, Engine, RowMapping, create_engine, text
+from sqlalchemy import Engine, MappingResult, RowMapping, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from indexer.sources.base import Ahead, Page, SourceChanged, SourceDown, SourceRefused
 from indexer.sources.records import Fields, media_type, reading
-from indexer.sources.tables import Secret, SourceTable, surroundings
+from indexer.sources.tables import Described, Secret, SourceTable, surroundings
 from indexer.sources.window import Window
 from leaflets import Change, Content, Unreadable, Withdrawal
 
@@ -35,6 +36,7 @@ from leaflets import Change, Content, Unreadable, Withdrawal
 _BATCH = 100
 # Before any row, and a time that every database's own type can hold.
 _FAR_PAST = datetime.fromisoformat("1900-01-01T00:00:00+00:00")
+_SINCE = re.compile(r"(?<!:):since\b")
 # SQLSTATEs, or the beginnings of them, that no later try mends: a write, authorisation, unknown database, syntax and rights.
 _PERMANENT = ("25006", "28", "3D", "42")
 _PERMANENT_WORDS = re.compile(
@@ -109,7 +111,7 @@ class SqlTable(SourceTable):
 
     @model_validator(mode="after")
     def _asks_since(self) -> SqlTable:
-        if self.fields.updated_at and not re.search(r"(?<!:):since\b", self.query):
+        if self.fields.updated_at and not _SINCE.search(self.query):
             msg = "needs :since in query, where fields.updated_at is compared with it"
             raise ValueError(msg)
         return self
@@ -119,31 +121,26 @@ class SqlTable(SourceTable):
         return SqlSource(name, self)
 
 
-class SqlSource:
+class SqlSource(Described):
     """See the module. It has one question, so it never has more than one in flight."""
 
     def __init__(self, name: str, table: SqlTable) -> None:
-        self.name = name
-        self.every: timedelta | None = table.every
-        self.max_in_flight: int = table.max_in_flight
+        super().__init__(name, table)
         self._table = table
         self._engine = _engine(table)
+        self._filtered = _SINCE.search(table.query) is not None
 
-    def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
         """See Source. Only the last page has a cursor."""
         del ahead
-        window = Window(since, self._table.lag)
-        with self._connected() as connection:
-            rows = connection.execution_options(yield_per=_BATCH).execute(text(self._table.query), self._since(window)).mappings()
-            self._must_have_columns(list(rows.keys()))
+        window = Window(since, self._table.lag, filtered=self._filtered, whole=whole)
+        with self._rows(window, _BATCH) as rows:
             yield from window.pages((self._change(window, row) for row in batch) for batch in rows.partitions(_BATCH))
 
     def check(self) -> str:
         """See Source."""
         window = Window(None, self._table.lag)
-        with self._connected() as connection:
-            rows = connection.execution_options(yield_per=1).execute(text(self._table.query), self._since(window)).mappings()
-            self._must_have_columns(list(rows.keys()))
+        with self._rows(window, 1) as rows:
             row = rows.fetchone()
             rows.close()
         answered = f"{self._engine.dialect.name} answered"
@@ -156,11 +153,23 @@ class SqlSource:
                 return f"{answered}; the first row is {change.source_id!r}"
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        """A read-only transaction, whose errors are named for what the caller does next."""
+    def _rows(self, window: Window, at_once: int) -> Iterator[MappingResult]:
+        """What the query finds, in a read-only transaction, so many rows in memory at once."""
+        with self._naming_errors(), ExitStack() as opened:
+            rows = self.breaker.call(partial(self._executed, window, at_once, opened))
+            self._must_have_columns(list(rows.keys()))
+            yield rows
+
+    def _executed(self, window: Window, at_once: int, opened: ExitStack) -> MappingResult:
+        with self._naming_errors():
+            connection = opened.enter_context(self._engine.connect()).execution_options(yield_per=at_once)
+            return connection.execute(text(self._table.query), self._since(window)).mappings()
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        """Names the driver's errors for what the caller does next."""
         try:
-            with self._engine.connect() as connection:
-                yield connection
+            yield
         except DBAPIError as error:
             raise self._named(error) from None
 
@@ -174,7 +183,7 @@ class SqlSource:
         return SourceDown(f"{where} did not answer: {told}")
 
     def _since(self, window: Window) -> dict[str, object]:
-        if not re.search(r"(?<!:):since\b", self._table.query):
+        if not self._filtered:
             return {}
         at = (window.start or _FAR_PAST).astimezone(self._table.fields.timezone)
         form = self._table.since_format or ("%Y-%m-%d %H:%M:%S" if self._engine.dialect.name == "sqlite" else None)

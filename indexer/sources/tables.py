@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import jmespath.exceptions
 from jmespath.parser import ParsedResult
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
+from indexer.breaker import Breaker
 from indexer.sources.base import Source
 from opensearch.settings import Duration, Pace
 
@@ -137,12 +139,32 @@ def _expression(value: object) -> ParsedResult:
     return compiled
 
 
+def _patterns(value: object) -> object:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        msg = "must be a list of regular expressions, each in quotes"
+        raise ValueError(msg)
+    return tuple(_pattern(one, number) for number, one in enumerate(value, 1))
+
+
+def _pattern(told: str, number: int) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(told, re.IGNORECASE)
+    except re.error as error:
+        msg = f"has as number {number} what is no regular expression: {error.msg} at position {error.pos}"
+        raise ValueError(msg) from None
+    if compiled.search(""):
+        msg = f"has as number {number} a regular expression that any answer matches: write one that only the permanent error has"
+        raise ValueError(msg)
+    return compiled
+
+
 FilePath = Annotated[Path, AfterValidator(_beside)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Parameter = Annotated[str | int | SecretStr, BeforeValidator(_parameter)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
 Expression = Annotated[ParsedResult, BeforeValidator(_expression)]
+Patterns = Annotated[tuple[re.Pattern[str], ...], BeforeValidator(_patterns)]
 
 
 def plain(value: str | int | SecretStr) -> str | int:
@@ -168,6 +190,24 @@ class SourceTable(Table, ABC):
     lag: Duration = Field(default=timedelta(minutes=5), examples=['"5m"'])
     """How far each pull reads back before its cursor. An edit committed later than its own date is missed if it comes later than this."""
 
+    scan_every: Pace = Field(default=timedelta(days=1), examples=['"1d"'])
+    """How often a source that is asked for what changed is listed whole, so that what vanished from it is withdrawn."""
+
+    max_missing: float = Field(default=0.2, ge=0, le=1, examples=["0.2"])
+    """The share of its leaflets that may vanish at once. More look like a fault of the ERP, and none is withdrawn."""
+
     @abstractmethod
     def source(self, name: str) -> Source:
         """The source that this table describes."""
+
+
+class Described:
+    """What every source has from its table, whatever its type."""
+
+    def __init__(self, name: str, table: SourceTable) -> None:
+        self.name = name
+        self.every: timedelta | None = table.every
+        self.max_in_flight: int = table.max_in_flight
+        self.scan_every: timedelta = table.scan_every
+        self.max_missing: float = table.max_missing
+        self.breaker = Breaker(name, table.timeout)

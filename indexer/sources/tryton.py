@@ -20,7 +20,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
@@ -29,9 +29,10 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused
-from indexer.sources.http import HttpTable, Line, Question, Standing
+from indexer.sources.http import Answer, HttpTable, Line, Question, Standing
 from indexer.sources.records import Fields, reading
-from indexer.sources.tables import Secret
+from indexer.sources.retries import Tries
+from indexer.sources.tables import Described, Secret
 from indexer.sources.window import Window
 from leaflets import Change, Content, Unreadable, Withdrawal
 
@@ -102,19 +103,17 @@ class TrytonTable(HttpTable):
         return TrytonSource(name, self)
 
 
-class TrytonSource:
+class TrytonSource(Described):
     """See the module. Products are asked for page by page; only attachments are fetched several at a time."""
 
     def __init__(self, name: str, table: TrytonTable) -> None:
-        self.name = name
-        self.every: timedelta | None = table.every
-        self.max_in_flight: int = table.max_in_flight
+        super().__init__(name, table)
         self._table = table
-        self._rpc = _Rpc(table)
+        self._rpc = _Rpc(table, Tries(self.breaker))
 
-    def pages(self, since: str | None, ahead: Ahead) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
         """See Source. Only the last page has a cursor."""
-        window = Window(since, self._table.lag)
+        window = Window(since, self._table.lag, whole=whole)
         return window.pages(self._changes(window, records, ahead) for records in self._changed(window))
 
     def check(self) -> str:
@@ -188,14 +187,14 @@ class TrytonSource:
 class _Rpc:
     """One database's RPC, with the session that its login opened."""
 
-    def __init__(self, table: TrytonTable) -> None:
+    def __init__(self, table: TrytonTable, tries: Tries) -> None:
         self._url = f"{table.url}/{quote(table.database)}/{table.rpc}"
-        self._line = Line(table, _Session(table, self._url))
+        self._line = Line(table, _Session(table, self._url), tries)
 
     def search_read(self, model: str, domain: Sequence[object], most: int, names: Sequence[str]) -> list[Record]:
         """The records that a domain finds, by id."""
         body = {"id": 0, "method": f"model.{model}.search_read", "params": [domain, 0, most, [["id", "ASC"]], names, _ARCHIVED_TOO]}
-        found = _result(self._line.ask(Question(self._url, method="POST", body=body)).json(), self._url)
+        found = _result(self._line.ask(Question(self._url, method="POST", body=body), Answer.json), self._url)
         if not isinstance(found, list):
             message = f"{self._url} answered a search with something else than a list of records"
             raise SourceChanged(message)
@@ -229,7 +228,7 @@ class _Session:
     def _token(self) -> str:
         table = self._table
         body = {"id": 0, "method": "common.db.login", "params": [table.username, {"password": table.password.get_secret_value()}]}
-        opened = _result(self._line.ask(Question(self._url, method="POST", body=body)).json(), self._url)
+        opened = _result(self._line.ask(Question(self._url, method="POST", body=body), Answer.json), self._url)
         if not isinstance(opened, list) or len(opened) < len(("user", "token")):
             message = f"{self._url} did not let {table.username!r} in: check `username` and `password`"
             raise SourceRefused(message)

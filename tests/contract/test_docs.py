@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from indexer import cli as indexer_cli
 from indexer.metrics import Metrics as IndexerMetrics
+from indexer.overview import Overview
 from indexer.settings import Settings as IndexerSettings
 from indexer.sources.config import TYPES
 from leaflets import Audience, Category, Section
+from opensearch.client import IndexDown
 from opensearch.node import NodeSettings
 from opensearch.settings import CommonSettings
-from searchapi import params, routes
+from searchapi import params
 from searchapi.keys import Role
 from searchapi.metrics import Metrics as SearchMetrics
 from searchapi.ranking import RANKING
@@ -28,7 +32,12 @@ from tests.conftest import Demo
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OPENAPI = json.loads(routes.OPENAPI.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def openapi(demo: Demo) -> Any:
+    """The document, as the demonstration's app tells it."""
+    return demo.app.test_client().get("/openapi.json").get_json()
 
 
 def commands() -> dict[str, list[str]]:
@@ -62,15 +71,27 @@ def test_every_setting_is_in_the_readme_with_its_default(settings: type[CommonSe
     for name, field in settings.model_fields.items():
         line = next((line for line in README.splitlines() if line.startswith(f"| `{name.upper()}`")), None)
         assert line, f"README has no line for {name.upper()}"
-        default = {"sync_every": "1h", "gaps_kept": "30d", "answer_within": "3s"}.get(name, field.default)
+        spans = {
+            "sync_every": "1h",
+            "gaps_kept": "30d",
+            "answer_within": "3s",
+            "lease": "30s",
+            "tombstones_kept": "30d",
+            "history_kept": "730d",
+        }
+        default = spans.get(name, field.default)
         assert default is None or f"`{default}`" in line, f"README's default of {name.upper()} is not {default}"
+
+
+def _away() -> Overview:
+    raise IndexDown
 
 
 def test_every_metric_is_in_the_readme() -> None:
     """And no metric there is invented."""
     declared = {
         metric.name + ("_total" if metric.type == "counter" else "")
-        for registry in (IndexerMetrics().registry, SearchMetrics().registry)
+        for registry in (IndexerMetrics(_away).registry, SearchMetrics().registry)
         for metric in registry.collect()
     }
     assert set(re.findall(r"^\| `((?:indexer|searchapi)_[a-z_]+)`", README, re.MULTILINE)) == declared
@@ -102,28 +123,41 @@ def test_every_make_target_is_in_the_readme() -> None:
     assert told <= targets | {""}
 
 
-def test_every_route_is_in_openapi_and_in_the_readme(demo: Demo) -> None:
+def test_every_route_is_in_openapi_and_in_the_readme(demo: Demo, openapi: Any) -> None:
     """The API's addresses, and no other."""
     rules = {re.sub(r"<(?:\w+:)?\w+>", "{id}", rule.rule) for rule in demo.app.url_map.iter_rules()}
     api = {rule for rule in rules if not rule.startswith(("/static", "/leaflets/", "/compare")) and rule != "/"}
-    assert set(OPENAPI["paths"]) == api
+    assert set(openapi["paths"]) == api
     assert all(path in README for path in api)
 
 
-def test_openapi_names_the_parameters_that_search_takes() -> None:
-    """Unknown ones are refused, so a missing one could never be used."""
-    told = [p["name"] for p in OPENAPI["paths"]["/v1/search"]["get"]["parameters"]]
-    assert set(told) == set(params.SEARCH)
+def test_every_shape_in_openapi_is_a_schema(openapi: Any) -> None:
+    """As JSON Schema 2020-12, which OpenAPI 3.1 takes whole; and closed, so that a field more is a field told."""
+    assert openapi["openapi"].startswith("3.1")
+    for name, schema in openapi["components"]["schemas"].items():
+        Draft202012Validator.check_schema(schema)
+        assert "enum" in schema or schema["additionalProperties"] is False, name
 
 
-def test_openapi_has_our_closed_sets() -> None:
-    """Sections, audiences and ways of naming a drug."""
-    schemas = OPENAPI["components"]["schemas"]
-    assert set(schemas["Passage"]["properties"]["section"]["enum"]) == set(map(str, Section))
-    assert set(schemas["Hit"]["properties"]["audience"]["enum"]) == set(map(str, Audience))
-    assert set(schemas["Hit"]["properties"]["category"]["enum"]) == {*map(str, Category), None}
-    drug = schemas["Understood"]["properties"]["drug"]["anyOf"][1]
-    assert set(drug["properties"]["by"]["enum"]) == set(map(str, By))
+def test_every_address_tells_how_it_fails(openapi: Any) -> None:
+    """Each as problem+json; what may be asked again later with Retry-After."""
+    for path, item in openapi["paths"].items():
+        failures = {status: told for status, told in item["get"]["responses"].items() if status >= "400"}
+        assert {"400", "500"} <= set(failures), path
+        assert all(set(told["content"]) == {"application/problem+json"} for told in failures.values())
+        assert all("Retry-After" in failures[status]["headers"] for status in failures.keys() & {"429", "503"})
+
+
+def test_every_parameter_of_search_is_in_the_readme() -> None:
+    """Unknown ones are refused, so one that nobody can read of could never be used."""
+    line = next(line for line in README.splitlines() if line.startswith("| `GET /v1/search"))
+    assert all(f"{parameter.name}=" in line for parameter in params.SEARCH)
+
+
+@pytest.mark.parametrize("closed", [Section, Audience, Category, By])
+def test_openapi_has_our_closed_sets(openapi: Any, closed: type[StrEnum]) -> None:
+    """Sections, audiences, what ANVISA registered and ways of naming a drug."""
+    assert openapi["components"]["schemas"][closed.__name__]["enum"] == list(closed)
 
 
 @pytest.mark.parametrize("script", ["indexer", "searchapi"])

@@ -27,12 +27,13 @@ from opensearch.documents import document
 from opensearch.generations import Indices
 from searchapi.cache import AnswerCache, Entry
 from searchapi.deadline import Deadline
+from searchapi.keys import Role, new
 from searchapi.popular import FEWEST
 from searchapi.redis_client import Reach, connect
 from searchapi.routes import Desk
 from searchapi.searches import SOFT_AGE
 from tests.conftest import app_of
-from tests.faults.wire import Wire, wire
+from tests.faults.tcp_wire import Wire, wire
 from tests.search.test_ranking import Product
 
 QUESTION = "losartana para que serve"
@@ -387,16 +388,51 @@ def test_over_capacity_new_answers_are_refused_and_kept_ones_are_not(installatio
     assert found(ask(app, "losartana na gravidez")) == ["001", "002"]
 
 
-def test_a_kept_answer_is_the_same_before_flask_and_behind_it(installation: Installation, tmp_path: Path) -> None:
-    """Headers and all: where keys are asked for, Flask serves it."""
-    keys = tmp_path / "keys.toml"
-    keys.write_text("")
-    plain, keyed = installation.worker(), installation.worker(API_KEYS_FILE=str(keys))
-    first, second = kept(plain), kept(keyed)
-    assert first.data == second.data
-    assert {**first.headers, "Age": ""} == {**second.headers, "Age": ""}
-    again = plain.test_client().get("/v1/search", query_string={"q": QUESTION}, headers={"If-None-Match": first.headers["ETag"]})
+def test_a_kept_answer_is_the_same_before_flask_and_behind_it(installation: Installation) -> None:
+    """Headers and all: what comes with a body is Flask's."""
+    app = installation.worker()
+    kept(app)
+    address = {"path": "/v1/search", "query_string": {"q": QUESTION}}
+    for sent in ({}, {"Accept-Encoding": "gzip"}):
+        first = app.test_client().get(**address, headers=sent)
+        second = app.test_client().get(**address, headers=sent, data=b"{}")
+        assert status(first) == status(second) == "hit"
+        assert first.data == second.data
+        own = {"Age": "", "traceparent": ""}
+        assert {**first.headers, **own} == {**second.headers, **own}
+    again = app.test_client().get(**address, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_kept_answer_is_for_those_who_may_ask(installation: Installation, tmp_path: Path) -> None:
+    """Without a key there is none, nor beyond its limit; each request is counted once, whoever answers it."""
+    kept(installation.worker())
+    key, keys = new("ana", frozenset({Role.SEARCH}), "3/minute"), tmp_path / "keys.toml"
+    keys.write_text(key.line)
+    app = installation.worker(API_KEYS_FILE=str(keys))
+
+    def asked(**given: str) -> TestResponse:
+        return app.test_client().get("/v1/search", query_string={"q": QUESTION, **given}, headers={"Authorization": f"Bearer {key.secret}"})
+
+    assert ask(app).status_code == 401
+    answers = [asked(), asked(), asked(size="3"), asked()]
+    assert [answer.headers.get("Cache-Status", "none").removeprefix("searchapi; ") for answer in answers] == [
+        "hit", "hit", "fwd=miss", "none"
+    ]  # fmt: skip
+    assert [answer.headers["RateLimit"].split(";")[1] for answer in answers] == ["r=2", "r=1", "r=0", "r=0"]
+    assert answers[-1].status_code == 429
+    told = desk(app).metrics.told().decode()
+    assert 'searchapi_request_seconds_count{route="/v1/search",status="200"} 3.0' in told
+    assert 'searchapi_request_seconds_count{route="/v1/search",status="401"} 1.0' in told
+    assert "\nsearchapi_in_flight 0.0" in told
+
+
+def test_a_cursor_is_part_of_the_question(installation: Installation) -> None:
+    """Kept pages are not taken for each other."""
+    app = installation.worker()
+    page = eventually(lambda: ask(app, size="1"), lambda answer: status(answer) == "hit")
+    after = eventually(lambda: ask(app, size="1", cursor=page.get_json()["next"]), lambda answer: status(answer) == "hit")
+    assert sorted(found(page) + found(after)) == ["001", "002"]
 
 
 def test_keys_expire_and_a_strange_value_is_no_answer(redis_url: str) -> None:

@@ -19,6 +19,7 @@ from leaflets import Audience, Category, Change, Content, Facts, Leaflet, Sectio
 from leaflets.reading import leaflet
 from opensearch.generations import Indices
 from searchapi.keys import Role, new
+from searchapi.settings import TO_ANYONE
 from tests.conftest import app_of
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,7 +90,7 @@ def desk(client: OpenSearch, opensearch_url: str, redis_url: str, indices: Indic
     made = new("tests", frozenset({Role.EXPLAIN}))
     file = tmp_path / "keys.toml"
     file.write_text(made.line)
-    app = app_of(opensearch_url, redis_url, indices, API_KEYS_FILE=str(file))
+    app = app_of(opensearch_url, redis_url, indices, API_KEYS_FILE=str(file), SEARCHAPI_OPEN=TO_ANYONE)
     yield Desk(client, indices, stores, app, made.secret)
     app.extensions["desk"].state.stop()
 
@@ -195,6 +196,25 @@ def test_leaflets_that_state_what_is_asked_in_its_section_stand_first(desk: Desk
         Product("leads", sections={Section.WARNINGS: "Na gravidez, fale com o médico."}),
     )
     assert desk.order("losartana gravidez") == ["leads", "may", "anywhere", "nowhere"]
+
+
+def test_leaflets_that_hold_the_section_asked_for_stand_before_newer_ones_without_it(desk: Desk) -> None:
+    """The professional's leaflet has no section on a missed dose: its posology is a second best."""
+    desk.hold(
+        Product("patient", audience=Audience.PATIENT, sections={Section.MISSED_DOSE: "Tome assim que lembrar."}),
+        Product("professional", audience=Audience.PROFESSIONAL, days=9, sections={Section.POSOLOGY: "Um comprimido por dia."}),
+    )
+    assert desk.order("losartana esqueci de tomar") == ["patient", "professional"]
+    assert desk.order("losartana dose") == ["professional", "patient"]
+
+
+def test_one_content_under_two_headings_is_one_section(desk: Desk) -> None:
+    """The patient's leaflet tells interactions among its warnings: the newer one stands first, whosever it is."""
+    desk.hold(
+        Product("professional", audience=Audience.PROFESSIONAL, sections={Section.INTERACTIONS: "Com lítio."}),
+        Product("patient", audience=Audience.PATIENT, days=9, sections={Section.WARNINGS: "Avise se usa lítio."}),
+    )
+    assert desk.order("losartana interações") == ["patient", "professional"]
 
 
 def test_of_equals_the_newest_stands_first_then_the_order_is_by_product(desk: Desk) -> None:

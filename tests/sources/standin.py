@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
+import struct
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,12 +38,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a stand-in answers. `raw` pieces, if any, go to the wire as they are, and the connection ends with them."""
+    """What a stand-in answers. `raw` pieces, if any, go to the wire as they are, and the connection ends with them, or is `reset`."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     raw: Iterable[bytes] | None = None
+    reset: bool = False
 
 
 Answer = Callable[[Request], Reply]
@@ -57,6 +61,13 @@ class StandIn:
 
     url: str
     asked: list[Request] = field(default_factory=list)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *args: Any) -> None:  # the library's arguments
+        # The other side may have been killed.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*args)
 
 
 @contextmanager
@@ -86,6 +97,8 @@ def serving(answer: Answer) -> Iterator[StandIn]:
                 for piece in reply.raw:
                     self.wfile.write(piece)
                     self.wfile.flush()
+                if reply.reset:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             self.send_response(reply.status)
             for name, value in reply.headers.items():
@@ -97,7 +110,7 @@ def serving(answer: Answer) -> Iterator[StandIn]:
         def log_message(self, *args: Any) -> None:
             """Says nothing: tests read what was asked in `asked`."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -112,10 +125,12 @@ def serving(answer: Answer) -> Iterator[StandIn]:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """All that one pull gave: the pages' changes in order, and the last cursor."""
+    """All that one pull gave: the pages' changes in order, the last cursor, what was unchanged, and whether that was everything."""
 
     changes: tuple[Change | Withdrawal | Unreadable, ...]
     cursor: str | None
+    unchanged: tuple[str, ...]
+    complete: bool
 
     @property
     def ids(self) -> list[str]:
@@ -137,7 +152,7 @@ class Pulled:
         return only
 
 
-def pull(source: Source, since: str | None = None) -> Pulled:
+def pull(source: Source, since: str | None = None, *, whole: bool = False) -> Pulled:
     """Pulls a source as the indexer does, with `max_in_flight` calls at a time."""
     with ThreadPoolExecutor(source.max_in_flight) as askers:
 
@@ -149,7 +164,7 @@ def pull(source: Source, since: str | None = None) -> Pulled:
                 waiting.extend(askers.submit(call) for call in itertools.islice(pending, 1))
                 yield result
 
-        return gathered(source.pages(since, ahead))
+        return gathered(source.pages(since, ahead, whole=whole))
 
 
 def one_by_one(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
@@ -160,11 +175,14 @@ def one_by_one(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
 def gathered(pages: Iterable[Page]) -> Pulled:
     """What pages hold, together."""
     changes: list[Change | Withdrawal | Unreadable] = []
-    cursor = None
+    unchanged: list[str] = []
+    cursor, complete = None, False
     for page in pages:
+        assert not complete, "only the last page can say that all was named"
         changes += page.changes
-        cursor = page.cursor or cursor
-    return Pulled(tuple(changes), cursor)
+        unchanged += page.unchanged
+        cursor, complete = page.cursor or cursor, page.complete
+    return Pulled(tuple(changes), cursor, tuple(unchanged), complete)
 
 
 def source_of(folder: Path, toml: str, **environ: str) -> Source:

@@ -1,16 +1,22 @@
-"""The folder source on real folders: what changed is found by content, and what went is believed only within reason."""
+"""The folder source on real folders: what changed is found by content, every listing is whole, and versions only grow."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from indexer.breaker import FAILURES, BreakerOpen
 from indexer.sources.base import SourceDown, SourceRefused
-from leaflets import Audience, Category, Change, Unreadable, Withdrawal
+from indexer.sources.folder import FolderSource, FolderTable
+from indexer.sources.tables import Surroundings
+from leaflets import Audience, Category, Change, Unreadable
 from tests.sources.standin import gathered, one_by_one, pull, source_of
 
 DATE = 1_790_000_000
@@ -62,6 +68,7 @@ def test_an_unchanged_file_is_not_given_again(tmp_path: Path) -> None:
     os.utime(path)
     second = pull(source, first.cursor)
     assert second.changes == ()
+    assert second.unchanged == ("a",)
     assert second.cursor == first.cursor
 
 
@@ -85,34 +92,82 @@ def test_a_file_of_the_same_size_and_date_but_other_content_is_found(tmp_path: P
     assert pull(source, first.cursor).ids == ["a"]
 
 
-def test_a_file_that_went_is_withdrawn_once(tmp_path: Path) -> None:
-    """With a version above that of its last reading."""
-    for number in range(10):
+def test_a_file_that_went_is_not_named_by_a_complete_listing(tmp_path: Path) -> None:
+    """All others are, changed or not: so the pull knows what to withdraw. When it comes back as it was, it is given anew."""
+    for number in range(3):
         pdf(tmp_path, f"{number}.pdf")
     source = folder_of(tmp_path)
     first = pull(source)
-    (tmp_path / "bulas" / "3.pdf").unlink()
+    assert first.complete
+    (tmp_path / "bulas" / "1.pdf").unlink()
+    pdf(tmp_path, "2.pdf", "nova")
     second = pull(source, first.cursor)
-    (withdrawal,) = second.changes
-    assert isinstance(withdrawal, Withdrawal)
-    assert withdrawal.source_id == "3"
-    assert withdrawal.version > first.changes[0].version
-    assert pull(source, second.cursor).changes == ()
+    assert (second.ids, second.unchanged, second.complete) == (["2"], ("0",), True)
+    pdf(tmp_path, "1.pdf")
+    assert pull(source, second.cursor).ids == ["1"]
 
 
-@pytest.mark.parametrize("left", [0, 1, 7])
-def test_too_many_files_gone_withdraw_nothing(tmp_path: Path, left: int) -> None:
-    """More than a fifth at once looks like a share that is not mounted."""
-    for number in range(10):
-        pdf(tmp_path, f"{number}.pdf")
+def test_a_pull_of_everything_gives_every_file_again(tmp_path: Path) -> None:
+    """Changed or not, with versions above those before; a cursor that means nothing is then no hindrance."""
+    pdf(tmp_path, "a.pdf")
     source = folder_of(tmp_path)
-    cursor = pull(source).cursor
-    for number in range(left, 10):
-        (tmp_path / "bulas" / f"{number}.pdf").unlink()
-    with pytest.raises(SourceDown, match=f"{10 - left} of 10 files .* are gone"):
-        pull(source, cursor)
-    if left:
-        assert len(pull(folder_of(tmp_path, "max_missing = 0.9"), cursor).changes) == 10 - left
+    first = pull(source)
+    second = pull(source, first.cursor, whole=True)
+    assert (second.ids, second.unchanged, second.complete) == (["a"], (), True)
+    assert second.change.version > first.change.version
+    assert pull(source, "2026-11-02T10:00:00.000000Z", whole=True).ids == ["a"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_versions_grow_though_our_clock_steps_back(tmp_path: Path, whole: bool) -> None:  # noqa: FBT001 pytest gives it by name
+    """Else what was edited after the step would count as older than what is stored. A pull that gives nothing uses no version up."""
+    (tmp_path / "bulas").mkdir()
+    times = iter([datetime(2026, 11, 2, 10, tzinfo=UTC), *[datetime(2026, 11, 2, 9, tzinfo=UTC)] * 3])
+    table = FolderTable.model_validate({"type": "folder", "path": "bulas"}, context=Surroundings({}, tmp_path))
+    source = FolderSource("pasta", table, now=lambda: next(times))
+    pdf(tmp_path, "a.pdf", "1")
+    first = pull(source)
+    pdf(tmp_path, "a.pdf", "2")
+    second = pull(source, first.cursor, whole=whole)
+    third = pull(source, second.cursor)
+    assert third.cursor == second.cursor
+    pdf(tmp_path, "a.pdf", "3")
+    fourth = pull(source, third.cursor, whole=whole)
+    assert [pulled.change.version - first.change.version for pulled in (second, fourth)] == [1, 2]
+
+
+def test_a_cursor_of_before_versions_were_kept_is_understood(tmp_path: Path) -> None:
+    """It was the files alone."""
+    pdf(tmp_path, "a.pdf")
+    source = folder_of(tmp_path)
+    kept = json.loads(zlib.decompress(base64.b64decode(pull(source).cursor or "")))["files"]
+    old = base64.b64encode(zlib.compress(json.dumps(kept).encode())).decode()
+    assert pull(source, old).unchanged == ("a",)
+
+
+def test_a_folder_whose_files_are_all_gone_is_down(tmp_path: Path) -> None:
+    """So looks the place of a share that is not mounted. It can be emptied on purpose all the same."""
+    pdf(tmp_path, "a.pdf")
+    cursor = pull(folder_of(tmp_path)).cursor
+    (tmp_path / "bulas" / "a.pdf").unlink()
+    for whole in (False, True):
+        with pytest.raises(SourceDown, match=r"mounted\?.*max_missing = 1"):
+            pull(folder_of(tmp_path), cursor, whole=whole)
+    emptied = pull(folder_of(tmp_path, "max_missing = 1.0"), cursor)
+    assert (emptied.changes, emptied.unchanged, emptied.complete) == ((), (), True)
+
+
+def test_a_folder_that_is_down_opens_its_breaker(tmp_path: Path) -> None:
+    """A listing is its one request."""
+    source = source_of(tmp_path, 'type = "folder"\npath = "nowhere"')
+    for _ in range(FAILURES):
+        with pytest.raises(SourceDown, match="nowhere"):
+            pull(source)
+    (tmp_path / "nowhere").mkdir()
+    with pytest.raises(BreakerOpen):
+        pull(source)
+    source.breaker.probe_now()
+    assert pull(source).complete
 
 
 def test_a_folder_that_is_not_there_is_down(tmp_path: Path) -> None:
@@ -153,6 +208,8 @@ def test_a_file_that_cannot_be_read_is_told_and_tried_again(tmp_path: Path) -> N
     assert isinstance(big, Unreadable)
     assert "1,009 bytes" in big.reason
     assert isinstance(small, Change)
+    assert big.present
+    assert first.complete
     assert pull(folder_of(tmp_path), first.cursor).ids == ["big"]
 
 
@@ -202,13 +259,16 @@ def test_a_changed_row_gives_its_file_again(tmp_path: Path) -> None:
 
 
 def test_a_row_without_its_file_is_told(tmp_path: Path) -> None:
-    """With the line it stands on."""
+    """With the line it stands on. A row alone is no leaflet: one that was there before is to be withdrawn."""
     pdf(tmp_path, "a.pdf")
     index(tmp_path, "file,name\na,Um\nb,Dois\n")
-    _, missing = pull(folder_of(tmp_path, METADATA)).changes
+    pulled = pull(folder_of(tmp_path, METADATA))
+    _, missing = pulled.changes
     assert isinstance(missing, Unreadable)
     assert missing.source_id == "b"
     assert "index.csv, line 3" in missing.reason
+    assert not missing.present
+    assert pulled.complete
 
 
 @pytest.mark.parametrize(

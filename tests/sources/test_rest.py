@@ -333,9 +333,36 @@ def test_an_edit_made_while_the_pull_went_on_is_in_the_next_ones_window(tmp_path
         number = int(request.query["page"])
         return told([product(number, modified=erps_clock[-1].isoformat())] if number <= 2 else [])
 
-    cursor = gathered(rest(tmp_path, serve(answer), 'paging = { by = "page", size = 1 }').pages(None, one_by_one)).cursor
+    source = rest(tmp_path, serve(answer), 'paging = { by = "page", size = 1 }', 'changed_since = { parameter = "since" }')
+    cursor = gathered(source.pages(None, one_by_one)).cursor
     assert cursor is not None
     assert datetime.fromisoformat(cursor) <= erps_clock[0]
+
+
+def test_a_listing_of_everything_says_that_it_is_complete(tmp_path: Path, serve: Serve) -> None:
+    """The first pull, one that is meant to be whole, and every one of an ERP that cannot be asked for changes."""
+    stand_in = serve(one(product(0)))
+    cursor = "2026-11-02T10:00:00.000000Z"
+    since = 'changed_since = { parameter = "since" }'
+    asked = rest(tmp_path, stand_in, since)
+    assert [pull(asked).complete, pull(asked, cursor).complete, pull(asked, cursor, whole=True).complete] == [True, False, True]
+    assert ["since" in request.query for request in stand_in.asked] == [False, True, False]
+    assert pull(rest(tmp_path, stand_in), cursor).complete
+
+
+def test_a_whole_listing_keeps_the_cursor_from_going_back(tmp_path: Path, serve: Serve) -> None:
+    """Its newest record may be older than the cursor, as when newer ones were deleted."""
+    source = rest(tmp_path, serve(one(product(0))), 'changed_since = { parameter = "since" }')
+    assert pull(source, "2026-11-20T10:00:00.000000Z", whole=True).cursor == "2026-11-20T10:00:00.000000Z"
+    assert pull(source, "eJyrVkrLzElVslIqSi0oBQAa", whole=True).complete
+
+
+def test_a_record_that_cannot_be_read_is_there_and_one_without_an_id_may_be_any(tmp_path: Path, serve: Serve) -> None:
+    """So the second leaves the listing incomplete: nothing is withdrawn for not having been named in it."""
+    assert pull(rest(tmp_path, serve(one(product(1, text=""))))).complete
+    nameless = pull(rest(tmp_path, serve(one(product(1, code=None)))))
+    assert not nameless.unreadable.present
+    assert not nameless.complete
 
 
 def test_another_kind_of_sources_cursor_is_refused(tmp_path: Path, serve: Serve) -> None:

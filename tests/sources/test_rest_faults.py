@@ -6,19 +6,25 @@ import gzip
 import itertools
 import json
 import socket
+import ssl
+import struct
 import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from indexer.breaker import FAILURES, BreakerOpen, BreakerState
 from indexer.sources.base import Page, SourceChanged, SourceDown, SourceRefused
 from tests.sources.standin import Reply, Request, one_by_one, pull, serving, told
-from tests.sources.test_rest import BY_PAGE, Serve, product, rest
+from tests.sources.test_rest import BY_PAGE, Serve, product, rest, ttalk
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 RECORDS = json.dumps([product(1)]).encode()
@@ -132,6 +138,192 @@ def test_an_erp_that_comes_back_is_read(tmp_path: Path, serve: Serve, retry_afte
     """Whatever its Retry-After says: seconds, a date that passed, or nonsense."""
     replies = iter([Reply(status=503, headers={"Retry-After": retry_after}), Reply(RECORDS)])
     assert pull(rest(tmp_path, serve(lambda _: next(replies)))).ids == ["MED0001"]
+
+
+def dolibarr(what: str) -> Reply:
+    """Dolibarr 22's error for a list that its database refused: its own code stands in the body, and the status says that it passes."""
+    body = {"error": {"code": 503, "message": f"Service Unavailable: Error when retrieve product list : {what}"}}
+    return Reply(json.dumps(body).encode(), 503, {"Content-Type": "application/json", "Retry-After": "0"})
+
+
+PERMANENT = """permanent_errors = ["unknown column '[^']+'", 'syntax error']"""
+
+
+def test_an_error_that_the_table_calls_permanent_is_not_asked_again(tmp_path: Path, serve: Serve) -> None:
+    """Though its status says that it passes: the filter is wrong, and a person must mend it. The ERP is not taken for ill."""
+    stand_in = serve(lambda request: dolibarr(f"Unknown column 't.nofield' in 'WHERE' of {request.query['key']}"))
+    source = rest(tmp_path, stand_in, PERMANENT, 'params = { key = { env = "KEY" } }', KEY="s3cret")
+    for _ in range(FAILURES + 1):
+        with pytest.raises(SourceRefused, match=r"answered 503 and what `permanent_errors` names with \"unknown column") as refused:
+            pull(source)
+        assert "s3cret" not in str(refused.value)
+    assert len(stand_in.asked) == FAILURES + 1
+
+
+@pytest.mark.parametrize("lines", [(), (PERMANENT,)])
+def test_an_error_that_the_table_does_not_call_permanent_is_asked_again(tmp_path: Path, serve: Serve, lines: tuple[str, ...]) -> None:
+    """The database is really away."""
+    replies = iter([dolibarr("Too many connections"), Reply(RECORDS)])
+    assert pull(rest(tmp_path, serve(lambda _: next(replies)), *lines)).ids == ["MED0001"]
+
+
+def test_only_the_beginning_of_an_error_is_searched(tmp_path: Path, serve: Serve) -> None:
+    """An error of a gigabyte is not read to its end."""
+    late = Reply(b" " * 20_000 + b"Syntax error", 503, {"Retry-After": "0"})
+    replies = iter([late, Reply(RECORDS)])
+    assert pull(rest(tmp_path, serve(lambda _: next(replies)), PERMANENT)).ids == ["MED0001"]
+
+
+def test_an_error_whose_words_cannot_be_read_is_its_status(tmp_path: Path, serve: Serve) -> None:
+    """One that does not unpack, and one that ends early."""
+    packed = Reply(b"no gzip", 503, {"Retry-After": "0", "Content-Encoding": "gzip"})
+    cut = Reply(raw=[b"HTTP/1.1 503 No\r\nRetry-After: 0\r\nContent-Length: 900\r\n\r\n", b"..."])
+    replies = iter([packed, cut, Reply(RECORDS)])
+    assert pull(rest(tmp_path, serve(lambda _: next(replies)), PERMANENT)).ids == ["MED0001"]
+
+
+@pytest.mark.parametrize("garbled", [RECORDS[:-20], b"", b"<html>Volte em instantes</html>", b"<b>Warning</b>: " + RECORDS])
+def test_an_answer_that_is_no_json_is_asked_for_again(tmp_path: Path, serve: Serve, garbled: bytes) -> None:
+    """Cut off without a word, or a proxy's page with status 200: the next answer may be right."""
+    replies = iter([Reply(garbled), Reply(RECORDS)])
+    assert pull(rest(tmp_path, serve(lambda _: next(replies)))).ids == ["MED0001"]
+
+
+def test_an_answer_that_stays_no_json_is_another_shape(tmp_path: Path, serve: Serve) -> None:
+    """After three tries a person must look; the ERP answers, so its breaker stays closed."""
+    stand_in = serve(lambda _: Reply(RECORDS[:-20]))
+    source = rest(tmp_path, stand_in)
+    with pytest.raises(SourceChanged, match="only a part of it"):
+        pull(source)
+    assert len(stand_in.asked) == 3
+    assert source.breaker.state() == BreakerState()
+
+
+def test_a_host_that_nobody_knows_is_down(tmp_path: Path) -> None:
+    """A name server may be away; .invalid never is any host (RFC 2606)."""
+    nowhere = type("Nowhere", (), {"url": "http://erp.invalid"})
+    with pytest.raises(SourceDown, match="name is not known"):
+        pull(rest(tmp_path, nowhere))  # type: ignore[arg-type]  # only its url is read
+
+
+@contextmanager
+def tcp(answer: Callable[[socket.socket], object]) -> Iterator[Any]:
+    """A stand-in that knows only TCP, for what goes wrong before HTTP: its https address, and how often it was called."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        called = type("Tcp", (), {"url": f"https://127.0.0.1:{server.getsockname()[1]}", "times": 0})
+
+        def serve_on() -> None:
+            # Ends when the listening socket is shut.
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    called.times += 1  # type: ignore[attr-defined]  # made above
+                    with connection, suppress(OSError):
+                        answer(connection)
+
+        thread = threading.Thread(target=serve_on)
+        thread.start()
+        try:
+            yield called
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def certified(connection: socket.socket) -> None:
+    """Shows a certificate that nobody signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).with_name("untrusted.pem"))
+    context.wrap_socket(connection, server_side=True).recv(1)
+
+
+def plain(connection: socket.socket) -> None:
+    """Speaks HTTP where TLS is asked for."""
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@pytest.mark.parametrize(("answer", "says"), [(certified, "not trusted"), (plain, "does it speak https")])
+def test_a_tls_that_cannot_be_is_refused_at_once(tmp_path: Path, answer: Callable[[socket.socket], object], says: str) -> None:
+    """Neither an untrusted certificate nor a port without TLS passes by itself."""
+    with tcp(answer) as stand_in:
+        with pytest.raises(SourceRefused, match=says):
+            pull(rest(tmp_path, stand_in))
+        assert stand_in.times == 1
+
+
+def closed_early(connection: socket.socket) -> None:
+    """Hangs up when the handshake has begun."""
+    connection.recv(1000)
+
+
+def reset(connection: socket.socket) -> None:
+    """Resets the connection when the handshake has begun."""
+    connection.recv(10)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("answer", [closed_early, reset])
+def test_a_handshake_that_breaks_off_may_pass(tmp_path: Path, answer: Callable[[socket.socket], object]) -> None:
+    """As when the proxy before an ERP is restarted."""
+    with tcp(answer) as stand_in:
+        with pytest.raises(SourceDown, match="broke off"):
+            pull(rest(tmp_path, stand_in))
+        assert stand_in.times == 3
+
+
+def test_an_erp_that_stays_down_is_left_alone(tmp_path: Path, serve: Serve) -> None:
+    """Five requests that failed open the breaker; then nothing goes to it, until a probe, which goes once."""
+    stand_in = serve(lambda _: Reply(status=503, headers={"Retry-After": "0"}))
+    source = rest(tmp_path, stand_in)
+    for _ in range(FAILURES):
+        with pytest.raises(SourceDown, match="answered 503"):
+            pull(source)
+    asked = len(stand_in.asked)
+    assert asked == 3 * FAILURES
+    with pytest.raises(BreakerOpen, match="answered 503"):
+        pull(source)
+    assert len(stand_in.asked) == asked
+    source.breaker.probe_now()
+    with pytest.raises(SourceDown, match="answered 503"):
+        pull(source)
+    assert len(stand_in.asked) == asked + 1
+
+
+def test_pages_that_are_asked_for_ahead_wait_for_the_probe(tmp_path: Path, serve: Serve) -> None:
+    """The first pull after an outage: one request goes first, whichever, and the others only when it was answered."""
+    pages = ttalk([product(number) for number in range(95)])
+    asked, while_probing = itertools.count(), []
+
+    def answer(request: Request) -> Reply:
+        if next(asked) == 0:
+            # Time for others to come, were they let.
+            time.sleep(0.1)
+            while_probing.append(next(asked) - 1)
+        return pages(request)
+
+    source = rest(tmp_path, serve(answer), BY_PAGE, "max_in_flight = 8", records='records = "items"')
+    source.breaker.restore(BreakerState("open", FAILURES, datetime.now(UTC) - timedelta(seconds=1)))
+    assert len(pull(source).ids) == 95
+    assert while_probing == [0]
+    assert source.breaker.state() == BreakerState()
+
+
+def test_a_token_server_that_is_down_is_asked_as_often_as_the_erp_would_be(tmp_path: Path, serve: Serve) -> None:
+    """Three times for one question, and not three times three; and it opens the breaker like the ERP itself."""
+    tokens = serve(lambda _: Reply(status=503, headers={"Retry-After": "0"}))
+    stand_in = serve(lambda _: Reply(RECORDS))
+    auth = (
+        f'auth = {{ type = "oauth2_client_credentials", token_url = "{tokens.url}", client_id = "sac", client_secret = {{ env = "S" }} }}'
+    )
+    source = rest(tmp_path, stand_in, auth, S="s3cret")
+    for questions in range(1, FAILURES + 1):
+        with pytest.raises(SourceDown, match="503"):
+            pull(source)
+        assert len(tokens.asked) == 3 * questions
+    with pytest.raises(BreakerOpen):
+        pull(source)
+    assert stand_in.asked == []
 
 
 def test_pages_before_a_fault_stay_good(tmp_path: Path, serve: Serve) -> None:

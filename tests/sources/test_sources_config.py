@@ -45,12 +45,17 @@ def test_every_type_is_configured_by_its_least(tmp_path: Path) -> None:
     sources = configured(written(tmp_path, toml), {"SECRET": "s3cret"})
     assert [source.name for source in sources] == ["matriz", "filial", "pasta", "loja"]
     assert [(source.every, source.max_in_flight) for source in sources] == [(None, 4)] * 4
+    assert [(source.scan_every, source.max_missing) for source in sources] == [(timedelta(days=1), 0.2)] * 4
+    assert all(source.breaker.closed for source in sources)
+    assert len({id(source.breaker) for source in sources}) == 4
 
 
 def test_the_common_keys_are_taken(tmp_path: Path) -> None:
-    """How often, and how many requests at once."""
-    (source,) = configured(written(tmp_path, f'[sources.a]\n{FOLDER}every = "1h30m"\nmax_in_flight = 2\n'), {})
+    """How often, how many requests at once, how often whole, and how much may vanish."""
+    keys = 'every = "1h30m"\nmax_in_flight = 2\nscan_every = "12h"\nmax_missing = 0.5\n'
+    (source,) = configured(written(tmp_path, f"[sources.a]\n{FOLDER}{keys}"), {})
     assert (source.every, source.max_in_flight) == (timedelta(hours=1, minutes=30), 2)
+    assert (source.scan_every, source.max_missing) == (timedelta(hours=12), 0.5)
 
 
 def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
@@ -92,6 +97,15 @@ def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
         (REST + 'paging = { by = "next_link" }', "paging needs either link"),
         (REST + "body = { a = 1 }", 'body is sent only with method = "POST"'),
         (REST + 'ca_cert = "nowhere.pem"', "which does not exist"),
+        (REST + 'permanent_errors = "Unknown column"', "permanent_errors must be a list of regular expressions"),
+        (
+            REST + "permanent_errors = ['ok', '(']",
+            "permanent_errors has as number 2 what is no regular expression: missing ), unterminated",
+        ),
+        (REST + "permanent_errors = ['.*']", "permanent_errors has as number 1 a regular expression that any answer matches"),
+        (REST + "permanent_errors = [1]", "permanent_errors must be a list"),
+        (FOLDER + "max_missing = 20", "max_missing: input should be less than or equal to 1; for example max_missing = 0.2"),
+        (FOLDER + 'scan_every = "0s"', 'scan_every must be longer than nothing; for example scan_every = "1d"'),
         (SQL.replace("sqlite:", "oracle:"), "needs the driver"),
         (SQL.replace("sqlite:", "nowhere:"), "no database address that SQLAlchemy knows"),
         (SQL.replace("sqlite:///erp.sqlite", "postgresql+psycopg://u:s3cret@h/d"), "url holds a literal password"),

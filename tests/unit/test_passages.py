@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leaflets import Section
@@ -151,6 +151,7 @@ def test_markup_in_a_leaflet_stays_text() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("aAb .:;!?1,\n<&-" + MARK_START + MARK_END), max_size=400), st.integers(20, 200))
+@example("111111111111111.\n1" + MARK_START + "\n" + MARK_END, 20)
 def test_any_text_gives_safe_and_short_html(text: str, most: int) -> None:
     """Marks out of order, no sentences at all, only blanks."""
     well_marked = re.sub(f"{MARK_START}([^{MARK_START}{MARK_END}]*){MARK_END}", r"[\1]", text)

@@ -73,6 +73,7 @@ def test_all_that_a_question_says_is_asked() -> None:
     )
     assert list(found) == [
         "brand Aradois", "laboratory Biolab, Biolab Sanus", "form comprimido", "dose 50mg", "audience patient", "states gravidez",
+        "section warnings",
         "exact_name Aradois", "folded_name Aradois", "begins Aradois", "reference", "not_similar", "active",
         "leading_section gravidez", "other_section gravidez", "anywhere gravidez",
     ]  # fmt: skip
