@@ -211,9 +211,10 @@ class Answers:
         hits = []
         for number, one in enumerate(ranked):
             shown = standing.get(one.product)
-            telling = next((t for t in tellings[one.product] if shown and t.id == shown["_id"]), None)
-            if shown is None or telling is None:
+            if shown is None:
                 continue  # withdrawn between two questions to the index
+            # Its own, and not of the tellings, which may be of a moment before: what stands is never left out.
+            telling = _telling(shown)
             most = FIRST_PASSAGE if number == 0 and window.page == 1 else OTHER_PASSAGE
             hit = _hit(shown, _answered(shown, wanted, leading, most))
             others = tuple(AlsoIn(t.id, t.source, telling.differs(t)) for t in tellings[one.product] if t.id != telling.id)

@@ -107,7 +107,7 @@ def shown(products: list[str], filters: Filters, wanted: Sought, sections: tuple
         "sort": _NEWEST,
         "collapse": {"field": "product"},
         "_source": _SHOWN + fields,
-        "docvalue_fields": ["product"],
+        "docvalue_fields": ["product", "source", "section_hashes"],
         "highlight": _highlight(wanted),
     }
 
