@@ -75,6 +75,8 @@ def _up(settings: Settings, home: Path, running: ExitStack, *, stand_ins: bool) 
         running.callback(erps.serve(erps.PORTS, erps.LATENCY))
         environ |= {"SOURCES_FILE": str(home / "demo" / "sources.toml"), **erps.SECRETS}
         environ.setdefault("SYNC_EVERY", DEMO_PACE)
+        # What happens is told in a line a source; a person who looks for more sets LOG_LEVEL.
+        environ.setdefault("LOG_LEVEL", "WARNING")
         steps.done("stand-in ERPs: Protheus, SAP and ERPNext over HTTP, a SQLite database, a folder of PDFs")
     synced = subprocess.run([BIN / "indexer", "sync"], env=environ, check=False)
     if synced.returncode == 2:  # misconfigured, and indexer has said how

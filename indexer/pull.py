@@ -341,7 +341,8 @@ class _Pull:
         gone = self.listing.missing(stood)
         mended = self._rejects().keys() - self.listing.given
         # A page that was read before an edit may come after one that has it: then the listing gave a newer version, too.
-        older = {leaflet_id: told for leaflet_id, told in self.older.items() if told.version >= self.listing.versions[told.source_id]}
+        ids = {one.id for one in stood}
+        older = {one: told for one, told in self.older.items() if one in ids and told.version >= self.listing.versions[told.source_id]}
         set_back: tuple[Leaflet, ...] = ()
         if gone or mended or older:
             again = self._listed_again(older, whole=whole)

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
-from leaflets import Audience, Category, Change, Content, Facts, Section, Unreadable
+from leaflets import Change, Content, Section, Unreadable
+from opensearch.documents import facts
 from opensearch.generations import Indices
 
 # A leaflet's PDF is 0.1-3 MB; what is larger than this can only be pulled again.
@@ -54,21 +55,11 @@ def change_of(rejected: Rejected) -> Change | None:
         told = json.loads(rejected.original)["change"]
     except (ValueError, KeyError, TypeError):
         return None
-    facts = told["facts"]
     return Change(
         source_id=told["source_id"],
         updated_at=datetime.fromisoformat(told["updated_at"]),
         version=told["version"],
-        facts=Facts(
-            name=facts["name"],
-            active_ingredients=tuple(facts["active_ingredients"]),
-            laboratory=facts["laboratory"],
-            registration=facts["registration"],
-            eans=tuple(facts["eans"]),
-            audience=Audience(facts["audience"]) if facts["audience"] else None,
-            category=Category(facts["category"]) if facts.get("category") else None,
-            active=facts.get("active"),
-        ),
+        facts=facts(told["facts"]),
         contents=tuple(
             Content(base64.b64decode(c["body"]), c["media_type"], c["charset"], Section(c["section"]) if c["section"] else None)
             for c in told["contents"]

@@ -262,7 +262,7 @@ def _decided(wish: _Wish, there: _Stored | None, now: datetime) -> Receipt | _Ac
     if there is not None and not there.withdrawn and there.content_hash == wish.leaflet.content_hash:
         return settled + Receipt(unchanged=1)
     # One of equal version is news: two edits within one tick of a coarse clock, or a leaflet put back with its old date.
-    if there is not None and wish.version < there.version and not wish.set_back:
+    if there is not None and wish.version < there.version and (there.withdrawn or not wish.set_back):
         return settled + Receipt(older=frozenset({wish.id}))
     return _action(wish, there, settled + Receipt(written=1), now)
 

@@ -101,25 +101,29 @@ class Original:
 def original(stored: Mapping[str, Any], version: int) -> Original:  # Any: a document as OpenSearch gives it; it ends here
     """The original in a stored document; `version` is the document's `_version`, which is the ERP's own in mappings before 3."""
     kept = unpacked(stored["original"])
-    facts = kept["facts"]
     change = Change(
         source_id=stored["source_id"],
         updated_at=datetime.fromisoformat(stored["updated_at"]),
         version=stored.get("version", version),
-        facts=Facts(
-            name=facts["name"],
-            active_ingredients=tuple(facts["active_ingredients"]),
-            laboratory=facts["laboratory"],
-            registration=facts["registration"],
-            eans=tuple(facts["eans"]),
-            audience=Audience(facts["audience"]) if facts["audience"] else None,
-            # Mapping 1 did not keep these two: its leaflets have them again once their ERP is pulled whole.
-            category=Category(facts["category"]) if facts.get("category") else None,
-            active=facts.get("active"),
-        ),
+        facts=facts(kept["facts"]),
         contents=(),
     )
     return Original(change, kept["text"])
+
+
+def facts(told: Mapping[str, Any]) -> Facts:  # Any: JSON of ours; it ends here
+    """Facts as `asdict` told them."""
+    return Facts(
+        name=told["name"],
+        active_ingredients=tuple(told["active_ingredients"]),
+        laboratory=told["laboratory"],
+        registration=told["registration"],
+        eans=tuple(told["eans"]),
+        audience=Audience(told["audience"]) if told["audience"] else None,
+        # Mapping 1 did not keep these two: its leaflets have them again once their ERP is pulled whole.
+        category=Category(told["category"]) if told.get("category") else None,
+        active=told.get("active"),
+    )
 
 
 def packed(told: Mapping[str, object]) -> str:

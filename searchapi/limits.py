@@ -3,13 +3,16 @@
     a request -> take() -> this process's count, and what Redis told last of all workers'     (5 µs, never waits for anyone)
     a thread, as long as there are new counts: five times a second -> Redis: adds them, learns the sums
 
-Redis away: each worker goes on limiting by its own count. docs/adr/0012-access-and-observability.md has what was measured.
+Redis holds who asked only under a keyed hash, with the key beside it: no address is read there by chance. While it is away each worker goes
+on limiting by its own count. docs/adr/0012-access-and-observability.md has what was measured.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
+import secrets
 import threading
 import time
 from collections import Counter
@@ -80,6 +83,8 @@ class Meter:
     """Counts how often each asks, from `start` on together with the other workers of this Redis and prefix."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._key = f"{prefix}:limit-key"
         self._own = MemoryStorage()
         self._shared = RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix=f"{prefix}:limit")
         self._guard = threading.Lock()
@@ -116,8 +121,9 @@ class Meter:
             now = time.time()
             self._windows = {name: window for name, window in self._windows.items() if window.until > now}
         try:
+            secret = self._secret()
             for name, count in told.items():
-                self._exchange(name, count, limits[name].get_expiry())
+                self._exchange(name, hashlib.blake2s(name.encode(), key=secret).hexdigest(), count, limits[name].get_expiry())
         except redis.RedisError as error:
             if not self._away:
                 log.warning("Redis does not answer: each worker limits by its own count", extra={"error": type(error).__name__})
@@ -126,11 +132,16 @@ class Meter:
         else:
             self._away = False
 
-    def _exchange(self, name: str, count: int, seconds: int) -> None:
-        total = self._shared.incr(name, seconds, count)
+    def _secret(self) -> bytes:
+        """The key of the hashes, the same for all workers; asked for each time, since Redis may have let it go."""
+        self._client.set(self._key, secrets.token_bytes(32), nx=True)
+        return bytes(self._client.get(self._key) or secrets.token_bytes(32))  # type: ignore[arg-type]  # typed for its asynchronous twin too
+
+    def _exchange(self, name: str, hashed: str, count: int, seconds: int) -> None:
+        total = self._shared.incr(hashed, seconds, count)
         window = self._windows.get(name)
         # Where nobody counted before, its time begins now.
-        until = time.time() + seconds if total == count else window.until if window else self._shared.get_expiry(name)
+        until = time.time() + seconds if total == count else window.until if window else self._shared.get_expiry(hashed)
         with self._guard:
             self._windows[name] = _Window(total, until)
 

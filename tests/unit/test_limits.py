@@ -175,5 +175,6 @@ def test_what_is_shared_leaves_redis_with_its_time(redis_url: str, prefix: str, 
     assert not told.spent
     meter.exchange()
     with Redis.from_url(redis_url) as redis:
-        (name,) = redis.scan_iter(f"{prefix}*")
+        (name,) = redis.scan_iter(f"{prefix}:limit:*")
+        assert b"10.0.0.7" not in name
         assert 0 < int(str(redis.ttl(name))) <= 60
