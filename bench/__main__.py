@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import availability, lookalikes, names, sync
+from bench import availability, lookalikes, names, serving, sync
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "sync": sync.main,
     "availability": availability.main,
     "names": names.main,
     "lookalikes": lookalikes.main,
+    "serving": serving.main,
 }
 
 

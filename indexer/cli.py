@@ -41,7 +41,7 @@ from indexer.sources.base import Source, SourceError
 from indexer.sources.config import Misconfigured, configured
 from indexer.write import Batch, Writer
 from leaflets import Leaflet
-from opensearch import logs
+from opensearch import epoch, logs
 from opensearch.client import Denied, IndexDown, connect, denied, unreachable
 from opensearch.gaps import Gap, Gaps
 from opensearch.generations import Indices, OldIndex, current, prepare
@@ -132,6 +132,12 @@ class Indexer:
         """Makes whatever index is missing, and clears what a dead reindex left; raises as generations.prepare."""
         prepare(self.client, self.indices, self.synonyms, lease=self.settings.lease.total_seconds())
 
+    def show(self) -> None:
+        """Lets everybody find what was written, and no searchapi answer by what it kept before."""
+        with suppress(OpenSearchException):
+            self.client.indices.refresh(index=f"{self.indices.alias},{self.indices.cursors}")
+        epoch.begin(self.settings.redis_address)
+
     def only(self, names: Sequence[str] | None) -> tuple[Source, ...]:
         """The sources of these names; all where none is given."""
         known = [source.name for source in self.sources]
@@ -167,9 +173,8 @@ def sync_(
             # History is bounded by what is kept, not by the minute: where OpenSearch is away by now, the next sync does it.
             with suppress(OpenSearchException):
                 History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
-            # Before it is told of: what is counted is what is found. Where OpenSearch is away by now, the outcomes say so.
-            with suppress(OpenSearchException):
-                indexer.client.indices.refresh(index=f"{indexer.indices.alias},{indexer.indices.cursors}")
+            # Before it is told of: what is counted is what is found.
+            indexer.show()
         seconds = (datetime.now(UTC) - began).total_seconds()
         if as_json:
             _print_json({"seconds": round(seconds, 3), "sources": [_told(outcome) for outcome in outcomes]})
@@ -208,6 +213,8 @@ def run(source: Only = None) -> None:
             typer.echo(_line(outcome))
             with suppress(OpenSearchException):
                 History(indexer.client, indexer.indices).purge(indexer.settings.history_kept)
+            if outcome.counts.written or outcome.counts.withdrawn:
+                indexer.show()
             alerts.wake()
             return outcome.outcome in {"done", "held", "refused"}
 
@@ -253,9 +260,11 @@ def reindex_(
             lease = indexer.settings.lease.total_seconds()
             generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told, lease)
             promotion = generations.reindex(indexer.sources)
+            epoch.begin(indexer.settings.redis_address)
     else:
         with _reaching() as reached, Readers() as readers, _operating() as told:
             promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).reindex()
+            epoch.begin(reached.settings.redis_address)
     typer.echo(_promoted(promotion))
 
 
@@ -264,6 +273,7 @@ def rollback_() -> None:
     """Go back to the generation before the last reindex, with what changed since; again, and it goes forth."""
     with _reaching() as reached, Readers() as readers, _operating() as told:
         promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).rollback()
+        epoch.begin(reached.settings.redis_address)
     typer.echo(_promoted(promotion))
 
 
@@ -454,6 +464,8 @@ def retry_rejected(rejected_id: Annotated[list[str] | None, typer.Argument(metav
             answer = _retried(one_id, stores, readers)
             failed += answer != "indexed"
             typer.echo(f"{one_id}  {answer}")
+        if failed < len(ids):
+            indexer.show()
     sys.exit(FAILED if failed else DONE)
 
 

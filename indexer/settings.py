@@ -32,7 +32,6 @@ class Settings(CommonSettings):
 
     sources_file: Path = Field(Path("sources.toml"), description="which ERPs to pull, and how", examples=["/etc/bulario/sources.toml"])
     indexer_metrics_port: Port = Field(9101, description="the port `indexer run` serves its metrics on", examples=["9101"])
-    redis_url: str = Field("redis://127.0.0.1:6390/0", description="where Redis answers; only `indexer check` asks it")
     bulario_home: Path = Field(
         Path(".bulario"), description="where alerts told while OpenSearch is away are remembered", examples=[".bulario"]
     )

@@ -22,10 +22,10 @@ class Named:
     laboratory: str = ""
 
 
-def names(client: OpenSearch, index: str) -> Iterator[Named]:
-    """The names of every leaflet that stands in an index or behind an alias, in no order."""
+def names(client: OpenSearch, index: str, *, preference: str | None = None) -> Iterator[Named]:
+    """The names of every leaflet that stands in an index or behind an alias, in no order; `preference` may choose which copy is read."""
     body = {"query": {"term": {"withdrawn": False}}, "_source": _FIELDS}
-    for hit in helpers.scan(client, index=index, query=body, size=2000):
+    for hit in helpers.scan(client, index=index, query=body, size=2000, preference=preference):
         told = hit["_source"]
         yield Named(
             told["name"],

@@ -73,6 +73,11 @@ class Synonyms:
         return {word: tuple(other for other in rule.right if other != word) for rule in self.rules if rule.of_names for word in rule.left}
 
     @cached_property
+    def phrases(self) -> Mapping[str, tuple[str, ...]]:
+        """From each phrase that a line is looked up by to all that the line names."""
+        return {phrase: rule.phrases for rule in self.rules for phrase in rule.left}
+
+    @cached_property
     def _vouched(self) -> Mapping[str, str]:
         return {phrase(word): phrase(rule.left[0]) for rule in self.rules if rule.one_substance for word in rule.left}
 

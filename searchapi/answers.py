@@ -20,6 +20,7 @@ from opensearch.synonyms import Synonyms
 from searchapi import compare, paging, passages, query, ranking
 from searchapi.changes import Changed, changes
 from searchapi.compare import Compared
+from searchapi.deadline import Deadline, TooLate
 from searchapi.lookalikes import Lookalike
 from searchapi.nothing import Instead, Smaller, keeps_the_drug, must_stand, rarity, smaller
 from searchapi.query import Filters, Window
@@ -35,6 +36,8 @@ FIRST_PASSAGE = 800
 OTHER_PASSAGE = 300
 # A word near a name is ordinary where one leaflet in a hundred uses it; fewer may be the same slip made in a leaflet.
 COMMON = 0.01
+# Seconds for a request that nobody waits for.
+UNHURRIED = 5.0
 # A word of no dictionary that leaflets tell this often among interactions is the name of a drug, whoever holds it. Over 811 real leaflets:
 # propranolol 0.76, quinidina 0.62, terfenadina 0.48; rabdomiolise 0.19, creatinina 0.14. Fewer than three leaflets say nothing.
 INTERACTING, FEWEST = 0.45, 3
@@ -151,12 +154,20 @@ class NoLeaflet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Asks one installation's index. `deadline` in seconds bounds each request to it."""
+    """Asks one installation's index; raises TooLate where there is no whole answer before the deadline.
+
+    `preference` names the copy of the index that is asked: all requests for one answer go to the same.
+    """
 
     client: OpenSearch
     indices: Indices
     synonyms: Synonyms
-    deadline: float = 5.0
+    preference: str = ""
+    deadline: Deadline | None = None
+
+    def by(self, deadline: Deadline) -> Answers:
+        """The same, bounded by a deadline."""
+        return replace(self, deadline=deadline)
 
     def understanding(self, text: str, snapshot: Snapshot) -> Understanding:
         """What a question means; the index tells ordinary words from broken names."""
@@ -191,20 +202,21 @@ class Answers:
         """The newest leaflet of each product, with its passage and where else the product stands."""
         if not ranked:
             return ()
+        products = [one.product for one in ranked]
+        told, found = self._ask_at_once([query.tellings(products), query.shown(products, filters, wanted, leading)])
         tellings: dict[str, list[_Telling]] = defaultdict(list)
-        for hit in self._ask(query.tellings([one.product for one in ranked]))["hits"]["hits"]:
+        for hit in told["hits"]["hits"]:
             tellings[hit["fields"]["product"][0]].append(_telling(hit))
-        chosen = {product: [t for t in told if t.chosen_by(filters)] for product, told in tellings.items()}
-        standing = {product: told[0] for product, told in chosen.items() if told}
-        found = self._ask(query.shown([telling.id for telling in standing.values()], wanted, leading))["hits"]["hits"]
-        whole = {hit["_id"]: hit for hit in found}
+        standing = {hit["fields"]["product"][0]: hit for hit in found["hits"]["hits"]}
         hits = []
         for number, one in enumerate(ranked):
-            telling = standing.get(one.product)
-            if telling is None or telling.id not in whole:
+            shown = standing.get(one.product)
+            if shown is None:
                 continue  # withdrawn between two questions to the index
+            # Its own, and not of the tellings, which may be of a moment before: what stands is never left out.
+            telling = _telling(shown)
             most = FIRST_PASSAGE if number == 0 and window.page == 1 else OTHER_PASSAGE
-            hit = _hit(whole[telling.id], _answered(whole[telling.id], wanted, leading, most))
+            hit = _hit(shown, _answered(shown, wanted, leading, most))
             others = tuple(AlsoIn(t.id, t.source, telling.differs(t)) for t in tellings[one.product] if t.id != telling.id)
             hits.append(replace(hit, score=one.score, also_in=others, explanation=one.explanation))
         return tuple(hits)
@@ -275,7 +287,7 @@ class Answers:
 
     @property
     def _history(self) -> History:
-        return History(self.client, self.indices, self.deadline)
+        return History(self.client, self.indices, self._left())
 
     def _usage(self, words: tuple[str, ...]) -> Usage:
         """How leaflets use words: broken names stand in next to none of them, names of other drugs among the interactions."""
@@ -295,16 +307,37 @@ class Answers:
         """The answers of several questions to the index, asked in one request."""
         if not bodies:
             return []
-        lines = [line for body in bodies for line in ({"index": self.indices.alias}, body)]
-        found: list[Json] = self.client.msearch(body=lines, request_timeout=self.deadline)["responses"]
+        left = self._left()
+        header = {"index": self.indices.alias, "allow_partial_search_results": False}
+        if self.preference:
+            header["preference"] = self.preference
+        lines = [line for body in bodies for line in (header, body | {"timeout": _milliseconds(left)})]
+        found: list[Json] = self.client.msearch(body=lines, params={"request_timeout": left})["responses"]
         for told in found:
             if "error" in told:
                 raise TransportError(told["status"], told["error"]["type"])
-        return found
+        return [_whole(told) for told in found]
 
     def _ask(self, body: Clause) -> Json:
-        params = {"request_timeout": self.deadline, "timeout": f"{int(self.deadline * 1000)}ms", "include_named_queries_score": "true"}
-        return self.client.search(index=self.indices.alias, body=body, params=params)
+        left = self._left()
+        params = {"request_timeout": left, "timeout": _milliseconds(left), "allow_partial_search_results": "false"}
+        params |= {"include_named_queries_score": "true"} | ({"preference": self.preference} if self.preference else {})
+        return _whole(self.client.search(index=self.indices.alias, body=body, params=params))
+
+    def _left(self) -> float:
+        """Seconds that a request may take."""
+        return self.deadline.left() if self.deadline else UNHURRIED
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, int(seconds * 1000))}ms"
+
+
+def _whole(told: Json) -> Json:
+    """An answer of OpenSearch; one that it cut short for want of time is none."""
+    if told["timed_out"]:
+        raise TooLate
+    return told
 
 
 def _leaflets(snapshot: Snapshot) -> int:
@@ -326,12 +359,7 @@ class _Telling:
 
     id: str
     source: str
-    laboratory: str
     sections: Mapping[str, str]
-
-    def chosen_by(self, filters: Filters) -> bool:
-        """Whether the attendant's filters let it stand for its product."""
-        return filters.source in {"", self.source} and filters.laboratory in {"", self.laboratory}
 
     def differs(self, other: _Telling) -> tuple[str, ...]:
         """The sections that the other tells differently, or that only one of them has."""
@@ -347,7 +375,7 @@ def _ranked(hit: Json, asked: tuple[ranking.Reason, ...]) -> _Ranked:
 def _telling(hit: Json) -> _Telling:
     fields = hit["fields"]
     hashes = dict(told.split(" ") for told in fields.get("section_hashes", ()))
-    return _Telling(hit["_id"], fields["source"][0], fields.get("laboratory.exact", [""])[0], hashes)
+    return _Telling(hit["_id"], fields["source"][0], hashes)
 
 
 def _answered(hit: Json, wanted: Sought, leading: tuple[Section, ...], most: int) -> passages.Answered:

@@ -19,10 +19,9 @@ from searchapi.keys import KeysRejected, Role, keys, new
 from searchapi.lookalikes import LookalikesRejected, listed
 from searchapi.params import LONGEST_ADDRESS
 from searchapi.settings import Settings
+from searchapi.sizes import sizes
 
 MISCONFIGURED = 2
-# Answers of one worker that may wait for OpenSearch at once.
-THREADS = 16
 
 
 class Server(BaseApplication):
@@ -34,13 +33,14 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """gunicorn's own settings. Its access log stays off: addresses carry questions."""
+        size = sizes(self.settings.workers, self.settings.answer_within.total_seconds())
         options: dict[str, Any] = {  # gunicorn takes values of any type
             "bind": f"[{host}]:{self.settings.port}" if ":" in (host := self.settings.searchapi_host) else f"{host}:{self.settings.port}",
-            "workers": self.settings.workers,
-            "threads": THREADS,
+            "workers": size.workers,
+            "threads": size.threads,
             "worker_class": "searchapi.worker.Worker",
             "limit_request_line": LONGEST_ADDRESS,
-            "graceful_timeout": 10,
+            "graceful_timeout": size.graceful_timeout,
             "control_socket_disable": True,
             "errorlog": "-",
             "loglevel": "warning",

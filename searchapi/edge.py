@@ -35,6 +35,11 @@ class Visit:
     trace: Trace
     asker: Asker
 
+    @property
+    def seconds(self) -> float:
+        """How long ago it came."""
+        return time.perf_counter() - self.began
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -60,7 +65,7 @@ class Edge:
         visit: Visit = asked.environ[_VISIT]
         wire.finish(response, asked)
         headers.add(response.headers, endpoint, str(visit.trace), visit.asker.allowance)
-        seconds = time.perf_counter() - visit.began
+        seconds = visit.seconds
         self.metrics.seconds.labels(route, str(response.status_code)).observe(seconds)
         if self.log:
             self.log(_line(response, asked, route, seconds, visit))

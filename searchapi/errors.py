@@ -14,13 +14,21 @@ from werkzeug.exceptions import HTTPException
 
 from opensearch.client import Denied, IndexDown, denied, unreachable
 from searchapi.access import BASIC, BEARER
+from searchapi.capacity import Busy
+from searchapi.deadline import TooLate
+from searchapi.metrics import Metrics
 from searchapi.params import BadParameter
+from searchapi.seen import NotReady
 from searchapi.shapes import Problem
-from searchapi.state import NotReady
 
 log = logging.getLogger(__name__)
 # What a caller is asked to wait, in seconds: a restart of the embedded node takes about five.
 RETRY_AFTER = "5"
+# The same where too much was asked at once: the next moment may be quieter.
+RETRY_SOON = "1"
+
+# What OpenSearch says while it is too busy or finds its shards again: as good as away.
+_PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 # Frames of an unforeseen error that are logged: the innermost say where it is.
 FRAMES = 8
 
@@ -43,14 +51,14 @@ _DETAILS = {
 }
 
 
-def register(app: Flask, opensearch_url: str) -> None:
+def register(app: Flask, opensearch_url: str, metrics: Metrics) -> None:  # noqa: C901  # a table of errors
     """Hands every error of the app to one answer."""
 
     def bad_parameter(error: BadParameter) -> Response:
         return answer(HTTPStatus.BAD_REQUEST, str(error), parameter=error.parameter)
 
-    def down(error: IndexDown) -> Response:
-        log.error("OpenSearch does not answer", extra={"error": type(error).__name__})
+    def down(_: IndexDown) -> Response:
+        # No line a request: searchapi.state tells once that it is away, and once that it is back.
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, unreachable(opensearch_url))
 
     def stranger(error: TransportError) -> Response:
@@ -58,11 +66,20 @@ def register(app: Flask, opensearch_url: str) -> None:
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, denied(opensearch_url, error.status_code))
 
     def refused(error: TransportError) -> Response:
-        log.error("OpenSearch refused", extra={"status": error.status_code, "error": str(error.error)})
+        if error.status_code not in _PASSING:
+            log.error("OpenSearch refused", extra={"status": error.status_code, "error": str(error.error)})
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "OpenSearch could not answer just now: try again in a few seconds")
 
     def not_ready(error: NotReady) -> Response:
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+    def busy(_: Busy) -> Response:
+        metrics.shed.labels("busy").inc()
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "more is asked at once than can be answered: try again in a second", RETRY_SOON)
+
+    def late(_: TooLate) -> Response:
+        metrics.shed.labels("late").inc()
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "there was no answer in time (ANSWER_WITHIN): try again in a second", RETRY_SOON)
 
     def http(error: HTTPException) -> Response:
         status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -79,10 +96,12 @@ def register(app: Flask, opensearch_url: str) -> None:
     for kind in Denied:
         app.register_error_handler(kind, stranger)
     app.register_error_handler(NotReady, not_ready)
+    app.register_error_handler(Busy, busy)
+    app.register_error_handler(TooLate, late)
     app.register_error_handler(HTTPException, http)
 
 
-def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Response:
+def answer(status: HTTPStatus, detail: str, retry_after: str = RETRY_AFTER, parameter: str | None = None) -> Response:
     """The answer of a failed request."""
     if _for_the_desk():
         text = _PAGE_TEXTS.get(status, _PAGE_TEXTS[HTTPStatus.SERVICE_UNAVAILABLE])
@@ -94,7 +113,7 @@ def answer(status: HTTPStatus, detail: str, parameter: str | None = None) -> Res
         for challenge in (BASIC,) if response.mimetype == "text/html" else (BEARER, BASIC):
             response.headers.add("WWW-Authenticate", challenge)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
-        response.headers["Retry-After"] = RETRY_AFTER
+        response.headers["Retry-After"] = retry_after
     return response
 
 

@@ -37,6 +37,13 @@ class Metrics:
             "searchapi_request_seconds", "time to answer a request, by route and status", ["route", "status"],
             registry=self.registry, buckets=_SECONDS,
         )  # fmt: skip
+        self.cache = Counter(
+            "searchapi_cache_total", "answers by where they came from: hit, stale, shared, miss", ["outcome"], registry=self.registry
+        )
+        self.warmed = Counter("searchapi_warmed_total", "popular answers made after a change of the index", registry=self.registry)
+        self.answers_in_flight = Gauge(
+            "searchapi_answers_in_flight", "answers that are being made now", registry=self.registry, multiprocess_mode="livesum"
+        )
         self.engine = Histogram(
             "searchapi_engine_seconds",
             "time of a request to OpenSearch, by what for (request, upkeep) and outcome (answered, refused, away)",
@@ -46,7 +53,6 @@ class Metrics:
             "searchapi_cache_seconds", "time of a command to Redis, by outcome: answered, away", ["outcome"],
             registry=self.registry, buckets=_CACHE_SECONDS,
         )  # fmt: skip
-        self.cache = Counter("searchapi_cache_total", "answers by where they came from: hit or miss", ["outcome"], registry=self.registry)
         self.outcomes = Counter(
             "searchapi_search_total", "searches by outcome: found, nothing, suggested", ["outcome"], registry=self.registry
         )
@@ -58,7 +64,7 @@ class Metrics:
             ["scope", "whose"], registry=self.registry,
         )  # fmt: skip
         self.shed = Counter(
-            "searchapi_shed_total", "requests refused because too much was asked at once, by reason: busy, late", ["reason"],
+            "searchapi_shed_total", "requests answered 503 for want of room or time, by reason: busy, late", ["reason"],
             registry=self.registry,
         )  # fmt: skip
         for scope in ("search", "typing"):
@@ -66,6 +72,8 @@ class Metrics:
                 self.limited.labels(scope, whose)
         for reason in ("busy", "late"):
             self.shed.labels(reason)
+        for outcome in ("hit", "stale", "shared", "miss"):
+            self.cache.labels(outcome)
         for outcome in ("answered", "away"):
             self.cache_seconds.labels(outcome)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -51,7 +52,11 @@ def no_leaflet(description: str = "There is no such leaflet.") -> Failure:
     return Failure(HTTPStatus.NOT_FOUND, description)
 
 
-DOWN = Failure(HTTPStatus.SERVICE_UNAVAILABLE, "OpenSearch does not answer or holds no index yet.", ("Retry-After",))
+DOWN = Failure(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "OpenSearch does not answer or holds no index yet; more is asked at once than can be answered; or there was no answer in time.",
+    ("Retry-After",),
+)
 TOO_MANY = Failure(
     HTTPStatus.TOO_MANY_REQUESTS,
     "Asked more often than the key's, or the address's, limit.",
@@ -64,7 +69,9 @@ _ALWAYS = (
 
 _HEADERS = {
     "ETag": "For `If-None-Match`; weak, the same for every content coding.",
-    "Cache-Status": "Where the answer came from (RFC 9211): `searchapi; hit`, `fwd=miss`, or `fwd=bypass` for explanations.",
+    "Cache-Status": "Where the answer came from (RFC 9211): `searchapi; hit`, `fwd=miss`, `fwd=bypass` for explanations, or "
+    "`hit; fwd=stale` of one that is made anew meanwhile or that nobody can check now (`freshness.answer_age_seconds`).",
+    "Age": "Only of an answer that was kept: seconds since it was made.",
     "Retry-After": "Seconds to wait before asking again.",
     "WWW-Authenticate": "How a key is sent.",
     "RateLimit-Policy": "The limit: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers).",
@@ -82,11 +89,6 @@ _ABOUT = (
 def document(operations: Sequence[Operation]) -> Mapping[str, object]:
     """The document of these addresses, as OpenAPI 3.1."""
     told: list[type] = [operation.gives for operation in operations if not isinstance(operation.gives, str)]
-    _, schemas = TypeAdapter.json_schemas(
-        [(shape, "serialization", TypeAdapter[Any](shape)) for shape in (*told, shapes.Problem)],  # what a shape holds is its own business
-        ref_template="#/components/schemas/{model}",
-        schema_generator=_Untitled,
-    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -97,7 +99,7 @@ def document(operations: Sequence[Operation]) -> Mapping[str, object]:
         },
         "paths": {operation.path: {"get": _operation(operation)} for operation in operations},
         "components": {
-            "schemas": _plain(schemas["$defs"]),
+            "schemas": _schemas((*told, shapes.Problem)),
             "headers": {name: {"description": said, "schema": {"type": "string"}} for name, said in _HEADERS.items()},
             "securitySchemes": {
                 "key": {
@@ -113,6 +115,17 @@ def document(operations: Sequence[Operation]) -> Mapping[str, object]:
             },
         },
     }
+
+
+@cache
+def _schemas(told: tuple[type, ...]) -> JsonSchemaValue:
+    """JSON Schema of these shapes and of what they hold; made once a process, as their source is read for it."""
+    _, schemas = TypeAdapter.json_schemas(
+        [(shape, "serialization", TypeAdapter[Any](shape)) for shape in told],  # what a shape holds is its own business
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_Untitled,
+    )
+    return _plain(schemas["$defs"])
 
 
 class _Untitled(GenerateJsonSchema):

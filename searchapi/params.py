@@ -26,8 +26,8 @@ LONGEST_ID = 512
 LONGEST_NAME = 300
 # Characters; gunicorn reads no longer address.
 LONGEST_ADDRESS = 8190
-# OpenSearch's own default bound of from + size (index.max_result_window).
-DEEPEST = 10_000
+# Nobody on the phone reads the hundredth page, and OpenSearch sorts all that comes before one.
+DEEPEST = 1_000
 # What a question and an id have at least, as JSON Schema writes a letter or digit.
 WORD = r"[\p{L}\p{N}]"
 
@@ -263,5 +263,7 @@ def _says_something(text: str) -> bool:
 
 def tidy(text: str) -> str:
     """Text without control, format and private-use characters, one blank between words, composed (NFC)."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", text))
     return " ".join(kept.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from leaflets import Audience, Category, Facts, Section
@@ -10,7 +11,7 @@ from searchapi.answers import Answer, Changes, Comparison, Facet, Highlight, Hit
 from searchapi.changes import Changed
 from searchapi.compare import Telling
 from searchapi.query import Filters, Window
-from searchapi.state import Freshness, Snapshot, SourceFreshness
+from searchapi.seen import Freshness, Seen, SourceFreshness
 from searchapi.understand import Suggestion, Understanding
 
 
@@ -36,9 +37,19 @@ def search(answer: Answer, filters: Filters, window: Window) -> shapes.Kept:
     return told
 
 
-def whole(kept: shapes.Kept, text: str, snapshot: Snapshot) -> shapes.Search:
-    """A search's answer: with the question's text and the freshness in their places, which are not kept with it."""
-    return {**kept, "query": {"text": text, **kept["query"]}, "freshness": freshness(snapshot)}
+def kept(body: shapes.Kept) -> bytes:
+    """A search's JSON as it is kept: `whole` puts into these bytes what is not."""
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def whole(kept_body: bytes, text: str, fresh: bytes) -> bytes:
+    """A search's JSON with the question's text and the freshness in their places."""
+    asked = json.dumps(text, ensure_ascii=False).encode()
+    return b'%s"text": %s, %s, "freshness": %s}' % (_BEGINNING, asked, kept_body[len(_BEGINNING) : -1], fresh)
+
+
+# What every search's JSON begins with (`search` above), in which `query` is never empty.
+_BEGINNING = b'{"query": {'
 
 
 def _query(meant: Understanding, filters: Filters) -> shapes.Meant:
@@ -146,15 +157,18 @@ def suggestions(found: Sequence[Suggestion]) -> list[shapes.Suggestion]:
     return [{"name": s.name, "why": s.why, "query": s.query} for s in found]
 
 
-def freshness(snapshot: Snapshot) -> shapes.Freshness:
-    """How fresh the index is, in a search's answer."""
-    fresh = snapshot.freshness
+def freshness(seen: Seen, answer_age: float | None = None) -> shapes.Freshness:
+    """How fresh the index is, by its stalest source. `answer_age`: of an answer that nobody can check now, as OpenSearch is away."""
+    fresh = seen.freshness
     oldest = fresh.oldest
-    return {
-        "generation": snapshot.names.generation,
+    told: shapes.Freshness = {
+        "generation": seen.generation,
         "oldest": {"source": oldest.source, "synced_at": _time(oldest)} if oldest else None,
-        "stale": any(fresh.stale(source) for source in fresh.sources),
+        "stale": answer_age is not None or any(fresh.stale(source) for source in fresh.sources),
     }
+    if answer_age is not None:
+        told["answer_age_seconds"] = int(answer_age)
+    return told
 
 
 def sources(fresh: Freshness) -> shapes.Sources:

@@ -20,6 +20,8 @@ from searchapi.vocabulary import Drug
 MOST_TELLINGS = 1000
 # Exact up to 1,000 products; beyond, nobody counts (a higher threshold costs memory for each of 100 buckets: 30 ms a search).
 _PRODUCTS: Clause = {"products": {"cardinality": {"field": "product", "precision_threshold": 1000}}}
+# Of the leaflets of one product the newest stands; of equally new ones always the same.
+_NEWEST: list[Clause] = [{"updated_at": "desc"}, {"source": "asc"}, {"source_id": "asc"}]
 _SHOWN = "source source_id audience name active_ingredients laboratory registration category active updated_at titles".split()
 
 
@@ -81,24 +83,31 @@ def search(
 
 
 def tellings(products: list[str]) -> Clause:
-    """The body that finds every leaflet of some products, the newest first: which one stands for each, and which tell it differently."""
+    """The body that finds every leaflet of some products, the newest first: where else each stands, and which tell it differently."""
     return {
         "size": MOST_TELLINGS,
         "query": {"bool": {"filter": [{"terms": {"product": products}}, _standing()]}},
-        "sort": [{"updated_at": "desc"}, {"source": "asc"}, {"source_id": "asc"}],
+        "sort": _NEWEST,
         "_source": False,
-        "docvalue_fields": ["product", "source", "laboratory.exact", "section_hashes"],
+        "docvalue_fields": ["product", "source", "section_hashes"],
     }
 
 
-def shown(ids: list[str], wanted: Sought, sections: tuple[Section, ...]) -> Clause:
-    """The body that fetches what is shown of some leaflets: the sections that may answer, and all in which words are found, marked."""
+def shown(products: list[str], filters: Filters, wanted: Sought, sections: tuple[Section, ...]) -> Clause:
+    """The body that fetches what is shown of each of some products: of the newest leaflet that the attendant's filters let stand for it.
+
+    That is: the sections that may answer, and all in which words are found, marked.
+    """
     fields = [f"sections.{section}" for section in sections or (Section.INDICATIONS,)]
     near = [_near(thing) for thing in wanted.things if thing.must_be_stated]
+    chosen: list[Clause] = [{"terms": {"product": products}}, _standing(), *_chosen(filters)]
     return {
-        "size": len(ids),
-        "query": {"bool": {"filter": [{"ids": {"values": ids}}], "should": near}},
+        "size": len(products),
+        "query": {"bool": {"filter": chosen, "should": near}},
+        "sort": _NEWEST,
+        "collapse": {"field": "product"},
         "_source": _SHOWN + fields,
+        "docvalue_fields": ["product", "source", "section_hashes"],
         "highlight": _highlight(wanted),
     }
 
@@ -144,14 +153,20 @@ def _standing() -> Clause:
 
 
 def _filter(meant: Understanding, filters: Filters) -> list[Clause]:
-    chosen = {"audience": filters.audience, "laboratory.exact": filters.laboratory, "source": filters.source}
-    clauses: list[Clause] = [_standing()]
-    clauses += [{"term": {field: value}} for field, value in chosen.items() if value]
+    clauses: list[Clause] = [_standing(), *_chosen(filters)]
+    if filters.audience:
+        clauses.append({"term": {"audience": filters.audience}})
     if meant.drug:
         clauses.append(_drug(meant.drug))
     if filters.section:
         clauses.append({"exists": {"field": f"sections.{filters.section}"}})
     return clauses
+
+
+def _chosen(filters: Filters) -> list[Clause]:
+    """Only leaflets of the chosen laboratory and source: of one product they may differ. Its audience is part of what a product is."""
+    chosen = {"laboratory.exact": filters.laboratory, "source": filters.source}
+    return [{"term": {field: value}} for field, value in chosen.items() if value]
 
 
 def _drug(drug: Drug) -> Clause:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -16,12 +17,15 @@ from searchapi import params, present, shapes
 from searchapi.access import Door
 from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
+from searchapi.capacity import Capacity
+from searchapi.deadline import Deadline
 from searchapi.gaps import GapCounter
 from searchapi.keys import Role
 from searchapi.metrics import Metrics
 from searchapi.openapi import DOWN, JSON, TOO_MANY, Failure, Operation, document, no_leaflet
 from searchapi.params import BadParameter, Given, Pair, Parameter, Question
-from searchapi.state import IndexState, Snapshot
+from searchapi.searches import Searches, Told
+from searchapi.state import IndexState
 from searchapi.understand import typed
 from searchapi.wire import json_answer
 
@@ -30,20 +34,14 @@ from searchapi.wire import json_answer
 class Desk:
     """All that answering takes, built once by `create_app`."""
 
+    searches: Searches
     answers: Answers
     state: IndexState
     cache: AnswerCache
+    capacity: Capacity
     metrics: Metrics
     door: Door
     gaps: GapCounter
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A search's answer, and what the cache did for it, in the words of RFC 9211."""
-
-    body: shapes.Search
-    cache_status: str
 
 
 class Addresses:
@@ -121,10 +119,7 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         question = params.search(given)
         if question.explain:
             desk.door.require(g.visit.asker, Role.EXPLAIN)
-        told = _explained(desk, question) if question.explain else _told(desk, question)
-        response = json_answer(told.body)
-        response.headers["Cache-Status"] = f"searchapi; {told.cache_status}"
-        return response
+        return answered(_told(desk, question))
 
     @addresses.get(
         "/v1/suggest", takes=(params.Q,), gives=shapes.Suggest, told="Names for the last word, best first.", fails=(TOO_MANY, DOWN)
@@ -215,7 +210,7 @@ def page(desk: Desk) -> Blueprint:
         q = params.tidy(request.args.get("q", ""))
         try:
             given = params.known(request.args, params.PAGE_SEARCH)
-            answer = _told(desk, params.search(given)).body if q else None
+            answer = json.loads(_told(desk, params.search(given)).body) if q else None
         except BadParameter as error:
             problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
         filters = {name: params.tidy(request.args.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
@@ -232,7 +227,8 @@ def page(desk: Desk) -> Blueprint:
     def leaflet(leaflet_id: str) -> str:
         found = _leaflet(desk, leaflet_id, params.known(request.args, (params.MARKED,)))
         q = params.tidy(request.args.get("q", ""))
-        names, changed = present.SECTION_NAMES, desk.answers.changed(leaflet_id)
+        with _asking(desk) as answers:
+            names, changed = present.SECTION_NAMES, answers.changed(leaflet_id)
         return render_template("leaflet.html", leaflet=found, q=q, section_names=names, changed=changed)
 
     @routes.get("/leaflets/<path:leaflet_id>/changes")
@@ -254,46 +250,31 @@ _PAGE_PROBLEMS = {"q": f"Escreva o nome do medicamento e o que quer saber, em at
 
 
 def _told(desk: Desk, question: Question) -> Told:
-    """The answer of a question, from the cache where it is there."""
-    snapshot = desk.state.snapshot()
-    key = desk.cache.key(question, snapshot.names.stamp)
-    kept = desk.cache.get(key)
-    desk.metrics.cache.labels("hit" if kept else "miss").inc()
-    if kept:
-        desk.metrics.outcomes.labels("found").inc()
-        return Told(_whole(json.loads(kept), question, snapshot), "hit")
-    body = _answer(desk, question, snapshot)
-    if body["total"] and not body["suggestions"]:
-        # What is suggested, or offered instead, holds words of the question; and who else finds nothing is to be counted.
-        desk.cache.keep(key, json.dumps(body, ensure_ascii=False).encode())
-    return Told(_whole(body, question, snapshot), "fwd=miss")
+    """The answer of a question; that nothing was found is heard, whoever's answer it was in the first place."""
+    told = desk.searches.explained(question, _deadline()) if question.explain else desk.searches.told(question, _deadline())
+    if told.nothing:
+        desk.gaps.heard(told.nothing, g.visit.asker.key or g.visit.asker.address, desk.state.snapshot().names)
+    return told
 
 
-def _explained(desk: Desk, question: Question) -> Told:
-    """The answer with why each result stands where it does: always made anew, and never kept for those who have no key."""
-    snapshot = desk.state.snapshot()
-    return Told(_whole(_answer(desk, question, snapshot, explain=True), question, snapshot), "fwd=bypass")
+def _deadline() -> Deadline:
+    """When this request must be answered, as the edge decided."""
+    deadline: Deadline = g.deadline
+    return deadline
 
 
-def _whole(body: shapes.Kept, question: Question, snapshot: Snapshot) -> shapes.Search:
-    """An answer with what is never kept with it."""
-    return present.whole(body, question.text, snapshot)
-
-
-def _answer(desk: Desk, question: Question, snapshot: Snapshot, *, explain: bool = False) -> shapes.Kept:
-    """The answer made anew, of one state of the index."""
-    meant = desk.answers.understanding(question.text, snapshot)
-    answer = desk.answers.search(meant, question.filters, question.window, snapshot, explain=explain)
-    desk.metrics.outcomes.labels("found" if answer.total else "suggested" if answer.meant.suggestions else "nothing").inc()
-    if not answer.total:
-        desk.gaps.heard(answer.meant, g.visit.asker.key or g.visit.asker.address, snapshot.names)
-    return present.search(answer, question.filters, question.window)
+@contextmanager
+def _asking(desk: Desk) -> Iterator[Answers]:
+    """A slot for the block, and what asks the index within this request's deadline."""
+    with desk.capacity.slot(_deadline()):
+        yield desk.answers.by(_deadline())
 
 
 def _leaflet(desk: Desk, leaflet_id: str, given: Given) -> shapes.Leaflet:
     text = params.MARKED.of(given)
-    meant = desk.answers.understanding(text, desk.state.snapshot()) if text else None
-    found = desk.answers.leaflet(leaflet_id, meant)
+    with _asking(desk) as answers:
+        meant = answers.understanding(text, desk.state.snapshot()) if text else None
+        found = answers.leaflet(leaflet_id, meant)
     if found is None:
         abort(HTTPStatus.NOT_FOUND, description="there is no leaflet of this id: it may have been withdrawn; search for its name")
     return present.leaflet(found)
@@ -301,13 +282,25 @@ def _leaflet(desk: Desk, leaflet_id: str, given: Given) -> shapes.Leaflet:
 
 def _changes(desk: Desk, leaflet_id: str) -> shapes.Changes:
     try:
-        return present.changes(desk.answers.changes(leaflet_id))
+        with _asking(desk) as answers:
+            return present.changes(answers.changes(leaflet_id))
     except NoLeaflet as error:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
 
 
 def _comparison(desk: Desk, pair: Pair) -> shapes.Comparison:
     try:
-        return present.comparison(desk.answers.comparison(pair.a, pair.b))
+        with _asking(desk) as answers:
+            return present.comparison(answers.comparison(pair.a, pair.b))
     except NoLeaflet as error:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
+
+
+def answered(told: Told) -> Response:
+    """The response of a search's answer."""
+    response = json_answer(told.body)
+    response.set_etag(told.etag)
+    response.headers.add("Cache-Status", f"searchapi; {told.cache_status}")
+    if told.age is not None:
+        response.headers.add("Age", str(told.age))
+    return response

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from limits import RateLimitItem, parse
 from pydantic import AfterValidator, Field, FilePath
 
-from opensearch.settings import CommonSettings, Port
+from opensearch.settings import CommonSettings, Pace, Port
 
 # In words: who sets it has read what it does.
 TO_ANYONE = "to anyone who can reach it"
@@ -48,5 +49,6 @@ class Settings(CommonSettings):
         None, description="file of one line a request; - is standard error, without addresses", examples=["/var/log/bulario/access.log"]
     )
     gaps_askers: int = Field(5, ge=2, description="how many must have searched for an unknown word before it is listed", examples=["10"])
+    answer_within: Pace = Field(timedelta(seconds=3), description="how long a request may take before it is answered 503", examples=["5s"])
     workers: int = Field(1, ge=1, description="how many processes answer; their sizes follow from it and the cores", examples=["2"])
     searchapi_host: str = Field("127.0.0.1", description="the address searchapi listens on", examples=["10.0.0.5"])

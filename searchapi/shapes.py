@@ -183,7 +183,9 @@ class Freshness(TypedDict):
     oldest: Oldest | None
     """Null before the first sync."""
     stale: bool
-    """Whether a source is older than twice the time between two pulls."""
+    """Whether a source is older than twice the time between two pulls, or this is a kept answer and OpenSearch is away."""
+    answer_age_seconds: NotRequired[Count]
+    """Only while OpenSearch is away: how long ago this kept answer was made."""
 
 
 class _Found(TypedDict):
@@ -200,7 +202,7 @@ class _Found(TypedDict):
 
 @_shape
 class Kept(_Found):
-    """A search's answer as the cache keeps it: without the question's text and what changes without the index."""
+    """A search's answer as the cache keeps it, as bytes: without the question's text and what changes without the index."""
 
     query: Meant
 

@@ -142,7 +142,7 @@ def sought(meant: Understanding, synonyms: Synonyms) -> Sought:
     mended = dict(zip(asked.typed, asked.words, strict=True))
     rest = frozenset(mended.get(word, word) for word in meant.rest)
     kept = _kept(words_, (rest - _TALK) | (frozenset(asked.hints) - _STOPS))
-    phrases = _phrases(synonyms)
+    phrases = synonyms.phrases
     # Two words of one rule are one thing: "beber cerveja".
     things: dict[tuple[str, ...], Thing] = {}
     at = 0
@@ -213,10 +213,6 @@ def _kept(question: Sequence[str], wanted: frozenset[str]) -> tuple[int, ...]:
         else:
             between = []
     return tuple(kept)
-
-
-def _phrases(synonyms: Synonyms) -> dict[str, tuple[str, ...]]:
-    return {phrase: rule.phrases for rule in synonyms.rules for phrase in rule.left}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,12 @@ def minute(moment: str) -> str:
 
 def ago(moment: str) -> str:
     """How long ago an ISO 8601 moment was, in one unit: "há 12 min"."""
-    minutes = int((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds() // 60)
+    return lasting((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
+
+
+def lasting(seconds: float) -> str:
+    """How long ago something was that many seconds ago, in one unit: "há 12 min"."""
+    minutes = int(seconds // 60)
     if minutes < 1:
         return "há menos de 1 min"
     if minutes < 60:  # an hour
@@ -65,6 +70,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "day": day,
     "minute": minute,
     "ago": ago,
+    "lasting": lasting,
     "dose": dose,
     "contrast": contrast,
     "left_out": left_out,

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request, Response
 from opensearch.client import connect
 from opensearch.process import free_port
 from opensearch.settings import WrongSettings, read
-from searchapi import cache
+from searchapi import redis_client
 from searchapi.access import BASIC
 from searchapi.edge import Edge
 from searchapi.keys import NewKey, Role, new
@@ -392,7 +392,7 @@ def test_credentials_stand_in_files_and_reach_the_servers_whole(tmp_path: Path) 
     settings = read(Settings, environ)
     sent = connect(settings.opensearch_address).transport.get_connection().headers["authorization"]
     assert base64.b64decode(sent.removeprefix("Basic ")).decode() == "bulario:s3gr:do/@ç"
-    given = cache.connect(settings.redis_address).connection_pool.connection_kwargs
+    given = redis_client.connect(settings.redis_address).connection_pool.connection_kwargs
     assert (given["host"], given["port"], given["db"]) == ("cache", 6380, 1)
     assert (given["username"], given["password"], given["ssl_ca_certs"]) == ("bulario", "s3gr:do/@ç", str(secret))
     assert "s3gr" not in settings.opensearch_url

@@ -221,7 +221,7 @@ def test_a_hostile_question_is_only_words(api: FlaskClient, question: str) -> No
 
 
 def test_a_popular_answer_comes_from_redis_with_the_same_body(api: FlaskClient) -> None:
-    """RFC 9211 says where from; accents, capitals and blanks make no other question. A page of seven is nobody else's here."""
+    """RFC 9211 says where from; capitals and blanks make no other question. A page of seven is nobody else's here."""
     first = api.get("/v1/search", query_string={"q": "Losartana  na GRAVIDEZ", "size": "7"})
     second = api.get("/v1/search", query_string={"q": "losartana na gravidez", "size": "7"})
     assert first.headers["Cache-Status"] == "searchapi; fwd=miss"

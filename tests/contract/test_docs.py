@@ -71,7 +71,14 @@ def test_every_setting_is_in_the_readme_with_its_default(settings: type[CommonSe
     for name, field in settings.model_fields.items():
         line = next((line for line in README.splitlines() if line.startswith(f"| `{name.upper()}`")), None)
         assert line, f"README has no line for {name.upper()}"
-        spans = {"sync_every": "1h", "gaps_kept": "30d", "lease": "30s", "tombstones_kept": "30d", "history_kept": "730d"}
+        spans = {
+            "sync_every": "1h",
+            "gaps_kept": "30d",
+            "answer_within": "3s",
+            "lease": "30s",
+            "tombstones_kept": "30d",
+            "history_kept": "730d",
+        }
         default = spans.get(name, field.default)
         assert default is None or f"`{default}`" in line, f"README's default of {name.upper()} is not {default}"
 

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 import requests
 from opensearchpy import OpenSearch
 
 from indexer.breaker import FAILURES
 from indexer.cursors import Cursors
+from opensearch import epoch
 from opensearch.generations import Indices
 from opensearch.process import free_port
 from searchapi.keys import Role, new
@@ -109,6 +111,17 @@ def test_sync_status_and_rejected_tell_what_happened(tmp_path: Path, opensearch_
     assert (line["outcome"], line["leaflets"], line["rejected"]) == ("done", 3, 0)
     assert run(tmp_path, "rejected", "list", OPENSEARCH_URL=opensearch_url).stdout == "0 rejected\n"
     assert run(tmp_path, "rejected", "show", "erp:001", OPENSEARCH_URL=opensearch_url).returncode == 2
+
+
+@pytest.mark.usefixtures("own_indices")
+def test_a_sync_tells_every_searchapi_that_the_index_changed(tmp_path: Path, opensearch_url: str, redis_url: str, erp: StandIn) -> None:
+    """By a new epoch; without Redis it is done all the same."""
+    sources(tmp_path, erp)
+    told = redis.Redis.from_url(redis_url)
+    before = told.get(epoch.key())
+    assert run(tmp_path, "sync", OPENSEARCH_URL=opensearch_url, REDIS_URL=redis_url).returncode == 0
+    assert told.get(epoch.key()) not in {None, before}
+    assert run(tmp_path, "sync", OPENSEARCH_URL=opensearch_url, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0").returncode == 0
 
 
 @pytest.mark.usefixtures("own_indices")

@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from opensearch.process import free_port
-from searchapi.cache import connect
 from searchapi.limits import Allowance, Meter, Scope
+from searchapi.redis_client import connect
 from searchapi.redis_server import redis_server
 
 SEARCH, TYPING = Scope.SEARCH, Scope.TYPING
