@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask, Response
 
 from opensearch.settings import read
+from searchapi import workers
 from searchapi.cli import Server
 from searchapi.settings import Settings
 
@@ -31,4 +32,5 @@ class Hello(Server):
 
 
 if __name__ == "__main__":
-    Hello(read(Settings, os.environ)).run()
+    with workers.directory():
+        Hello(read(Settings, os.environ)).run()

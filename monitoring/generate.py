@@ -106,7 +106,7 @@ ROWS = (
             Panel(
                 "Respostas que vieram do cache",
                 "percentunit",
-                (Query(share('searchapi_cache_total{outcome!="miss"}', "searchapi_cache_total"), "do cache"),),
+                (Query(share('searchapi_cache_total{outcome=~"hit|stale"}', "searchapi_cache_total"), "do cache"),),
             ),
         ),
     ),

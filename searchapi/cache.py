@@ -118,8 +118,8 @@ class AnswerCache:
         if near and now - last.at < epoch.TRUSTED and now - near.at < NEAR:
             return Found(near.found.entry, last.found.epoch)
 
-        def found(client: Any) -> Found:  # as Reach.ask
-            kept, told = client.mget(self._answer(key), self._epoch)
+        def found(server: Any) -> Found:  # as Reach.ask
+            kept, told = server.mget(self._answer(key), self._epoch)
             return Found(_read(kept), told)
 
         read = self._reach.ask(found, _NOTHING)
@@ -141,8 +141,8 @@ class AnswerCache:
     def claim(self, key: str, seconds: float) -> Claim:
         """Asks to make an answer; the claim ends by `keep`, by `release`, or after so many seconds. Where Redis is away it is ours."""
 
-        def claimed(client: Any) -> Claim:  # as Reach.ask
-            steps = client.pipeline(transaction=False)
+        def claimed(server: Any) -> Claim:  # as Reach.ask
+            steps = server.pipeline(transaction=False)
             steps.set(self._making(key), b"1", nx=True, px=max(1, int(seconds * 1000)))
             steps.get(self._answer(key))
             mine, kept = steps.execute()
@@ -153,8 +153,8 @@ class AnswerCache:
     def awaited(self, key: str) -> Awaited:
         """How far another worker is with an answer."""
 
-        def found(client: Any) -> Awaited:  # as Reach.ask
-            kept, making = client.mget(self._answer(key), self._making(key))
+        def found(server: Any) -> Awaited:  # as Reach.ask
+            kept, making = server.mget(self._answer(key), self._making(key))
             return Awaited(_read(kept), making is not None)
 
         return self._reach.ask(found, Awaited(None, being_made=False))
@@ -162,8 +162,8 @@ class AnswerCache:
     def keep(self, key: str, entry: Entry) -> None:
         """Keeps an answer, where Redis will, and ends the claim to it."""
 
-        def kept(client: Any) -> None:  # as Reach.ask
-            steps = client.pipeline(transaction=False)
+        def kept(server: Any) -> None:  # as Reach.ask
+            steps = server.pipeline(transaction=False)
             steps.set(self._answer(key), _written(entry), ex=KEPT)
             steps.delete(self._making(key))
             steps.execute()
@@ -172,26 +172,26 @@ class AnswerCache:
 
     def release(self, key: str) -> None:
         """Ends the claim to an answer that is not to be kept."""
-        self._reach.ask(lambda client: client.delete(self._making(key)), None)
+        self._reach.ask(lambda server: server.delete(self._making(key)), None)
 
     def epoch(self) -> bytes | None:
         """The epoch of the index; None before the first, and where Redis is away."""
-        told: bytes | None = self._reach.ask(lambda client: client.get(self._epoch), None)
+        told: bytes | None = self._reach.ask(lambda server: server.get(self._epoch), None)
         return told
 
     def remember(self, seen: bytes) -> None:
         """Keeps how the index was seen, for workers to come."""
-        self._reach.ask(lambda client: client.set(f"{self._prefix}:seen", seen, ex=SEEN_KEPT), None)
+        self._reach.ask(lambda server: server.set(f"{self._prefix}:seen", seen, ex=SEEN_KEPT), None)
 
     def remembered(self) -> bytes | None:
         """How the index was last seen by any worker; None where nobody did, or Redis is away."""
-        told: bytes | None = self._reach.ask(lambda client: client.get(f"{self._prefix}:seen"), None)
+        told: bytes | None = self._reach.ask(lambda server: server.get(f"{self._prefix}:seen"), None)
         return told
 
     def elected(self, stamp: str) -> bool:
         """Whether this worker, as the first, is to make the popular answers of a stamp beforehand; none is where Redis is away."""
         hashed = hashlib.sha256(stamp.encode()).hexdigest()
-        return bool(self._reach.ask(lambda client: client.set(f"{self._prefix}:warmed:{hashed}", b"1", nx=True, ex=KEPT), None))
+        return bool(self._reach.ask(lambda server: server.set(f"{self._prefix}:warmed:{hashed}", b"1", nx=True, ex=KEPT), None))
 
     def answers(self) -> bool:
         """Whether Redis answers now."""

@@ -49,20 +49,20 @@ class Popular:
         with self._guard:
             heard, self._heard = self._heard, Counter()
         if heard:
-            self._reach.ask(lambda client: self._write(client, heard), None)
+            self._reach.ask(lambda server: self._write(server, heard), None)
 
     def most_asked(self, count: int) -> tuple[Question, ...]:
         """The questions asked most, today and yesterday, most often first."""
-        return self._reach.ask(lambda client: self._most_asked(client, count), ())
+        return self._reach.ask(lambda server: self._most_asked(server, count), ())
 
-    def _write(self, client: Any, heard: Counter[Question]) -> None:  # as Reach.ask
+    def _write(self, server: Any, heard: Counter[Question]) -> None:  # as Reach.ask
         day = self._day()
         hashed = {question: _hash(question) for question in heard}
-        steps = client.pipeline(transaction=False)
+        steps = server.pipeline(transaction=False)
         for question, times in heard.items():
             steps.zincrby(day, times, hashed[question])
         counts = steps.execute()
-        steps = client.pipeline(transaction=False)
+        steps = server.pipeline(transaction=False)
         for question, asked in zip(heard, counts, strict=True):
             if asked >= FEWEST:
                 steps.hsetnx(f"{day}:texts", hashed[question], json.dumps(asdict(question)))
@@ -71,14 +71,14 @@ class Popular:
         steps.expire(f"{day}:texts", KEPT)
         steps.execute()
 
-    def _most_asked(self, client: Any, count: int) -> tuple[Question, ...]:  # as Reach.ask
+    def _most_asked(self, server: Any, count: int) -> tuple[Question, ...]:  # as Reach.ask
         times: Counter[bytes] = Counter()
         texts: dict[bytes, bytes] = {}
         for day in (self._day(), self._day(1)):
-            asked = client.zrevrange(day, 0, count - 1, withscores=True)
+            asked = server.zrevrange(day, 0, count - 1, withscores=True)
             times.update({hashed: int(score) for hashed, score in asked})
             if asked:
-                told = client.hmget(f"{day}:texts", [hashed for hashed, _ in asked])
+                told = server.hmget(f"{day}:texts", [hashed for hashed, _ in asked])
                 texts |= {hashed: text for (hashed, _), text in zip(asked, told, strict=True) if text}
         return tuple(_question(texts[hashed]) for hashed, _ in times.most_common() if hashed in texts)[:count]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
+from opensearch import epoch
 from opensearch.process import free_port
 from searchapi.limits import Meter, Scope
 from searchapi.redis_server import redis_server
@@ -128,6 +130,14 @@ def test_redis_lets_searchapi_do_all_it_does_and_nothing_else(demo: Demo, opense
         for kept in ("fwd=miss", "hit"):
             assert api.get("/v1/search", query_string={"q": "omeprazol", "size": "6"}).headers["Cache-Status"] == f"searchapi; {kept}"
         assert api.get("/v1/search", query_string={"q": "zolquexim"}).get_json()["total"] == 0
+        popular, until = app.extensions["desk"].searches.popular, time.monotonic() + 20
+        while not popular.most_asked(1):
+            assert time.monotonic() < until, "what is asked most is not written down"
+            api.get("/v1/search", query_string={"q": "omeprazol", "size": "6"})
+            popular.write()
+        assert root.exists(f"{demo.indices.alias}:seen")
+        epoch.begin(server.url.replace("://", "://bulario_indexer:s3gr%3Ado%2F%40%C3%A7@"), demo.indices.alias)
+        assert root.exists(epoch.key(demo.indices.alias))
         url = server.url.replace("://", "://bulario_searchapi:s3gr%3Ado%2F%40%C3%A7@")
         with Redis.from_url(url) as own:
             own.ping()
