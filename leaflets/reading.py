@@ -39,6 +39,8 @@ def reread(source: str, change: Change, text: str) -> Leaflet:
     if not name:
         raise NotALeaflet("neither the ERP nor the text names the product; give it a name in the ERP")
     passages = _joined([*told.passages, *fields])
+    if not passages:
+        raise NotALeaflet("the text has a heading and nothing below it; fill in the leaflet's text in the ERP")
     return Leaflet(
         source=source,
         source_id=change.source_id,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leaflets import Audience, Category, Change, Content, Facts, Leaflet, Section
@@ -220,6 +220,7 @@ LINES = st.sampled_from([*TEXT.split("\n"), "Registrado por:", "Nome comercial:"
     st.text("0123456789.-X ", max_size=20),
     st.sampled_from([None, *Section]),
 )
+@example("III - DIZERES LEGAIS", "", "", None)
 def test_no_text_raises_anything_but_not_a_leaflet(text: str, name: str, number: str, section: Section | None) -> None:
     """One record's rubbish must not stop a sync; and whatever was read can be read again."""
     one = change(Facts(name, (name,), name, number, (number,)), section)
