@@ -16,7 +16,7 @@ from http import HTTPStatus
 from flask import abort
 from werkzeug.wrappers import Request
 
-from searchapi.guard import loopback
+from searchapi.guard import loopback, searchers
 from searchapi.keys import Holder, Keyring, Role
 from searchapi.limits import Allowance, Meter, Scope
 from searchapi.metrics import Metrics
@@ -66,7 +66,9 @@ class Door:
         self._meter = meter
         self._metrics = metrics
         self._key_limit, self._address_limit = settings.key_limit, settings.address_limit
-        self._guarded = frozenset(Role) if settings.api_keys_file else frozenset({Role.EXPLAIN})
+        # As the file was at the start: a search that was for holders of keys stays so when the last of them is revoked.
+        keyed = searchers(settings.api_keys_file) or (settings.api_keys_file and settings.searchapi_open)
+        self._guarded = frozenset(Role) if keyed else frozenset({Role.EXPLAIN})
         if settings.searchapi_open:
             self._guarded -= {Role.SEARCH}
         self._warned = False

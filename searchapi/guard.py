@@ -7,7 +7,7 @@ import socket
 from functools import lru_cache
 from pathlib import Path
 
-from searchapi.keys import KeysRejected, Role, keys
+from searchapi.keys import Role, keys
 from searchapi.settings import TO_ANYONE, Settings
 
 
@@ -16,29 +16,23 @@ class NotGuarded(Exception):
 
 
 def require_guard(settings: Settings) -> None:
-    """Raises NotGuarded where others could reach a search that nobody opened in words; KeysRejected where nobody at all could search."""
+    """Raises NotGuarded where others could reach a search that nobody opened in words; KeysRejected where the file of keys is faulty."""
+    guarded = searchers(settings.api_keys_file)
+    if guarded or settings.searchapi_open or not (settings.trusted_proxies or not _is_here(settings.searchapi_host)):
+        return
     where = f"SEARCHAPI_HOST={settings.searchapi_host}"
-    if settings.searchapi_open:
-        if settings.api_keys_file:
-            keys(settings.api_keys_file)
-    elif settings.api_keys_file:
-        _require_searchers(settings.api_keys_file)
-    elif settings.trusted_proxies or not _is_here(settings.searchapi_host):
-        reached = f"TRUSTED_PROXIES={settings.trusted_proxies}" if settings.trusted_proxies else where
-        message = (
-            f"others could search here ({reached}), and nothing says who may. Set API_KEYS_FILE to a file of keys (`searchapi keys new "
-            f"NAME --role search` makes one), or SEARCHAPI_HOST=127.0.0.1 without TRUSTED_PROXIES, or in words SEARCHAPI_OPEN='{TO_ANYONE}'"
-        )
-        raise NotGuarded(message)
+    reached = f"TRUSTED_PROXIES={settings.trusted_proxies}" if settings.trusted_proxies else where
+    lacks = f"no key in {settings.api_keys_file} has the role search" if settings.api_keys_file else "nothing says who may"
+    message = (
+        f"others could search here ({reached}), and {lacks}. Set API_KEYS_FILE to a file of keys (`searchapi keys new "
+        f"NAME --role search` makes one), or SEARCHAPI_HOST=127.0.0.1 without TRUSTED_PROXIES, or in words SEARCHAPI_OPEN='{TO_ANYONE}'"
+    )
+    raise NotGuarded(message)
 
 
-def _require_searchers(path: Path) -> None:
-    if not any(Role.SEARCH in key.roles for key in keys(path).values()):
-        message = (
-            f"no key in {path} has the role search, so nobody could search. Add the role to those who may (`searchapi keys new NAME --role "
-            f"search` makes a key), or let everybody search and keep the keys for the rest: SEARCHAPI_OPEN='{TO_ANYONE}'"
-        )
-        raise KeysRejected(message)
+def searchers(path: Path | None) -> bool:
+    """Whether the search is for holders of keys: some key has the role for it. A file of keys for the rest closes nothing."""
+    return path is not None and any(Role.SEARCH in key.roles for key in keys(path).values())
 
 
 def _is_here(host: str) -> bool:
