@@ -22,7 +22,7 @@ from tests.faults.test_sync import Erp, one, record
 
 @pytest.fixture
 def edited_desk(tmp_path: Path, stores: Stores, readers: Readers, opensearch_url: str, redis_url: str, indices: Indices) -> Iterator[str]:
-    """A desk with a leaflet that was edited twice, and another that never was."""
+    """A desk with a leaflet that was edited twice, and another that never was. Asked for before `page`, it ends after it."""
     erp = Erp(record("001", name="Exemplina", more="Adultos: 1 comprimido de 12 em 12 horas."), record("002", name="Outra"))
     one(tmp_path, erp, stores, readers)
     storage = "\n\n5. ONDE, COMO E POR QUANTO TEMPO POSSO GUARDAR ESTE MEDICAMENTO?\nGuarde abaixo de 30 °C."
@@ -39,7 +39,7 @@ def edited_desk(tmp_path: Path, stores: Stores, readers: Readers, opensearch_url
     server.shutdown()
 
 
-def test_a_leaflet_that_changed_says_so_and_shows_what(page: Page, edited_desk: str) -> None:
+def test_a_leaflet_that_changed_says_so_and_shows_what(edited_desk: str, page: Page) -> None:
     """From the leaflet to its changes, newest first, the words that went and came marked; and back."""
     page.goto(f"{edited_desk}/leaflets/erp:001:patient?q=exemplina")
     page.get_by_role("link", name="O que mudou nesta bula").click()
@@ -63,7 +63,7 @@ def test_a_leaflet_that_changed_says_so_and_shows_what(page: Page, edited_desk: 
     expect(page.get_by_role("heading", level=1)).to_have_text("Exemplina")
 
 
-def test_a_leaflet_that_never_changed_has_no_link(page: Page, edited_desk: str) -> None:
+def test_a_leaflet_that_never_changed_has_no_link(edited_desk: str, page: Page) -> None:
     """And its page of changes says since when."""
     page.goto(f"{edited_desk}/leaflets/erp:002:patient")
     expect(page.get_by_role("heading", level=1)).to_have_text("Outra")
