@@ -3,6 +3,8 @@
     closed --5 requests in a row failed--> open --the cool-down passed--> half open: one probe --answered--> closed
                                             '<------- failed: a cool-down twice as long -------'
 
+An ERP that says how long it wants to be left alone is believed at once: one such answer opens the breaker, for so long.
+
 No lock is held while the ERP is asked, so calls overlap as if there were no breaker.
 """
 
@@ -17,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Condition
 from typing import Literal, TypeVar
 
-from indexer.sources.base import SourceDown, SourceError
+from indexer.sources.base import Busy, SourceDown, SourceError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ FAILURES = 5
 # Half a minute lets a service be restarted; after a quarter of an hour a desk that waits for its leaflets wants to know.
 _COOL_DOWN = 30.0
 _LONGEST_COOL_DOWN = 900.0
+# Longer than this an ERP's wait is kept by the breaker and not by a thread; no ERP of the trade blocks for longer than an hour.
+LONGEST_PAUSE = 30.0
+_LONGEST_TOLD = 3600.0
 # The last part of a cool-down is left to chance, so that several sources on one host do not come back together.
 _SPREAD = 0.2
 
@@ -42,11 +47,15 @@ class BreakerOpen(SourceDown):
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """What a breaker has to remember from one run to the next: how many requests in a row failed, and from when on one may go again."""
+    """What a breaker has to remember from one run to the next: how many requests in a row failed, and from when on one may go again.
+
+    `cool_down` is how many seconds the wait has in all where the ERP itself said so; 0: as the failures say.
+    """
 
     state: Literal["closed", "open", "half_open"] = "closed"
     failures: int = 0
     retry_at: datetime | None = None
+    cool_down: float = 0.0
 
 
 class Breaker:
@@ -70,6 +79,7 @@ class Breaker:
         self._state: Literal["closed", "open", "half_open"] = "closed"
         self._failures = 0
         self._retry = 0.0
+        self._told = 0.0
         self._since: datetime | None = None
         self._last = ""
         # Counts the openings and probes. A request that went before the latest of them failed with those that are counted already.
@@ -103,7 +113,7 @@ class Breaker:
     def state(self) -> BreakerState:
         """What `restore` needs to go on from here in another run."""
         with self._changed:
-            return BreakerState(self._state, self._failures, None if self._state == "closed" else self._until())
+            return BreakerState(self._state, self._failures, None if self._state == "closed" else self._until(), self._told)
 
     def restore(self, kept: BreakerState) -> None:
         """Goes on from where another run was. Its wait is never longer than its cool-down, whatever a clock did meanwhile."""
@@ -113,15 +123,20 @@ class Breaker:
                 self._since, self._last = None, ""
             # A probe whose verdict nobody kept is made again.
             self._state = "closed" if kept.state == "closed" else "open"
-            self._failures = kept.failures
+            self._failures, self._told = kept.failures, min(kept.cool_down, _LONGEST_TOLD)
             left = (kept.retry_at - self._now()).total_seconds() if kept.retry_at else 0.0
-            self._retry = self._clock() + min(left, _cool_down(kept.failures))
+            self._retry = self._clock() + min(left, max(_cool_down(kept.failures), self._told))
             self._turn += 1
             self._changed.notify_all()
 
     def probe_now(self) -> None:
-        """Lets the next request go as the probe, as when a person asks and does not want to wait for the cool-down."""
+        """Lets the next request go as the probe, as when a person asks and does not want to wait for the cool-down.
+
+        Not where the ERP itself said how long: it would make the wait longer.
+        """
         with self._changed:
+            if self._told:
+                return
             self._retry = min(self._retry, self._clock())
 
     def _admitted(self) -> int:
@@ -138,7 +153,7 @@ class Breaker:
     def _answered(self) -> None:
         with self._changed:
             opened = self._state != "closed"
-            self._state, self._failures = "closed", 0
+            self._state, self._failures, self._told = "closed", 0, 0.0
             if opened:
                 self._changed.notify_all()
         if opened:
@@ -150,10 +165,12 @@ class Breaker:
                 return
             self._failures += 1
             self._last = str(error)
-            if self._state == "closed" and self._failures < FAILURES:
+            told = min(error.wait, _LONGEST_TOLD) if isinstance(error, Busy) and error.wait > LONGEST_PAUSE else 0.0
+            if self._state == "closed" and self._failures < FAILURES and not told:
                 return
             self._since = self._now() if self._state == "closed" else self._since
-            wait = _cool_down(self._failures) * (1 - _SPREAD * self._chance())
+            self._told = told
+            wait = told or _cool_down(self._failures) * (1 - _SPREAD * self._chance())
             self._state, self._retry = "open", self._clock() + wait
             self._turn += 1
             self._changed.notify_all()
@@ -174,7 +191,8 @@ class Breaker:
         until = self._until()
         since = f" since {self._since:%Y-%m-%d %H:%M:%S} UTC" if self._since else ""
         last = f"; the last: {self._last}" if self._last else ""
-        message = f"{self._failures} requests in a row failed{since}, so it is not asked until {until:%Y-%m-%d %H:%M:%S} UTC{last}"
+        why = "it asked to be left alone" if self._told else f"{self._failures} requests in a row failed"
+        message = f"{why}{since}, so it is not asked until {until:%Y-%m-%d %H:%M:%S} UTC{last}"
         return BreakerOpen(message, self._since, until)
 
 

@@ -538,7 +538,7 @@ def _indexer(stopped: Event | None = None, patience: float = 60) -> Iterator[Ind
     """The parts of the commands that know the sources; `patience` is how many seconds OpenSearch is waited for."""
     stopped = stopped or Event()
     with _reaching() as reached:
-        sources = configured(reached.settings.sources_file, os.environ)
+        sources = configured(reached.settings.sources_file, os.environ, reached.settings.redis_address)
         terms = Terms(holder(), reached.settings.lease, stopped)
         yield Indexer(reached.settings, sources, synonyms(), reached.client, Indices(), terms, Patience(patience, stopped))
 

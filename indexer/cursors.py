@@ -57,12 +57,26 @@ class Cursor:
     breaker: BreakerState = "closed"
     failures: int = 0
     retry_at: datetime | None = None
+    cool_down: float = 0.0
     run: str = ""
     token: Token | None = None
 
 
 _TIMES = ("attempted_at", "synced_at", "scanned_at", "retry_at")
-_PLAIN = ("outcome", "error", "seconds", "listed", "usual_listed", "usual_seconds", "withheld", "holder", "breaker", "failures", "run")
+_PLAIN = (
+    "outcome",
+    "error",
+    "seconds",
+    "listed",
+    "usual_listed",
+    "usual_seconds",
+    "withheld",
+    "holder",
+    "breaker",
+    "failures",
+    "cool_down",
+    "run",
+)
 _COUNTS = ("counts", "totals")
 
 

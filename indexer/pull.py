@@ -268,7 +268,7 @@ class _Pull:
     def _ending(self) -> _Ending:
         """Everything asked for, written and passed by the cursor; then what is there no longer."""
         cursor = self.cursor
-        self.source.breaker.restore(BreakerState(cursor.breaker, cursor.failures, cursor.retry_at))
+        self.source.breaker.restore(BreakerState(cursor.breaker, cursor.failures, cursor.retry_at, cursor.cool_down))
         if self.order.probing:
             self.source.breaker.probe_now()
         whole = self._is_whole()
@@ -417,6 +417,7 @@ class _Pull:
             breaker=breaker.state,
             failures=breaker.failures,
             retry_at=breaker.retry_at,
+            cool_down=breaker.cool_down,
         )
         try:
             patience.ask(partial(self.lease.release, last))

@@ -45,6 +45,7 @@ _CURSORS = {
         "holder": {"type": "keyword"},
         "breaker": {"type": "keyword"},
         "failures": {"type": "integer"},
+        "cool_down": {"type": "float"},
         "run": {"type": "keyword"},
     },
 }

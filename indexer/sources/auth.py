@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -11,7 +10,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from indexer.sources.base import SourceChanged, SourceRefused
-from indexer.sources.http import Answer, Credentials, HttpTable, Line, Question, Standing
+from indexer.sources.http import Answer, Credentials, HttpTable, Line, Question, Session, Standing
 from indexer.sources.tables import Secret, Table, WebAddress
 
 
@@ -101,14 +100,14 @@ class ClientCredentials(Table):
 
     def credentials(self, table: HttpTable) -> Credentials:
         """What the ERP is shown."""
-        return _Tokens(self, table)
+        return Session(_Tokens(self, table).headers)
 
 
 Auth = Annotated[NoAuth | Basic | Bearer | Header | ClientCredentials, Field(discriminator="type")]
 
 
 class _Tokens:
-    """The current token of one client, for several threads at once."""
+    """Where one client's tokens are had."""
 
     def __init__(self, client: ClientCredentials, table: HttpTable) -> None:
         self._client = client
@@ -116,22 +115,10 @@ class _Tokens:
         # RFC 6749, section 2.3.1: both are form-encoded before they are put together.
         shown = {"Authorization": basic(quote(client.client_id, safe=""), quote(secret, safe=""))} if client.sent_in == "header" else {}
         self._line = Line(table.model_copy(update={"url": client.token_url, "headers": {}}), Standing(shown))
-        self._lock = threading.Lock()
-        self._token: Mapping[str, str] | None = None
 
     def headers(self) -> Mapping[str, str]:
-        """See Credentials."""
-        with self._lock:
-            if self._token is None:
-                self._token = {"Authorization": f"Bearer {self._fetched()}"}
-            return self._token
-
-    def renewed(self, refused: Mapping[str, str]) -> bool:
-        """See Credentials. Of the threads that one expired token refuses at once, the first fetches a new one for all."""
-        with self._lock:
-            if self._token == refused:
-                self._token = None
-        return True
+        """The headers of a new token."""
+        return {"Authorization": f"Bearer {self._fetched()}"}
 
     def _fetched(self) -> str:
         form = {"grant_type": "client_credentials"}

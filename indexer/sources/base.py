@@ -28,6 +28,14 @@ class SourceDown(SourceError):
     """The ERP did not answer, or not in time: try this source again on the next round."""
 
 
+class Busy(SourceDown):
+    """SourceDown with the seconds to wait that the ERP asked for."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
 class SourceRefused(SourceError):
     """The ERP turned our credentials or our question down: a person must mend the configuration."""
 

@@ -15,6 +15,8 @@ from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
 from indexer.sources.folder import FolderTable
+from indexer.sources.odoo import OdooTable
+from indexer.sources.pace import Rates
 from indexer.sources.rest import RestTable
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
@@ -23,6 +25,7 @@ from indexer.sources.tryton import TrytonTable
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
     "folder": FolderTable,
+    "odoo": OdooTable,
     "rest": RestTable,
     "sql": SqlTable,
     "tryton": TrytonTable,
@@ -41,10 +44,13 @@ class Misconfigured(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def configured(path: Path, environ: Mapping[str, str]) -> tuple[Source, ...]:
-    """The sources that a sources.toml describes, in its order; raises Misconfigured with all that is wrong in it."""
+def configured(path: Path, environ: Mapping[str, str], redis_url: str | None = None) -> tuple[Source, ...]:
+    """The sources that a sources.toml describes, in its order; raises Misconfigured with all that is wrong in it.
+
+    `redis_url` is where processes count together how often they ask an ERP; None: each counts by itself.
+    """
     told = _toml(path)
-    surroundings = Surroundings(environ, path.parent)
+    surroundings = Surroundings(environ, path.parent, Rates(redis_url))
     problems = [f"{path}: [{key}] is unknown{_nearest(key, ['sources'])}" for key in told if key != "sources"]
     tables = told.get("sources")
     if not isinstance(tables, dict) or not tables:
@@ -83,7 +89,7 @@ def _source(name: str, table: object, surroundings: Surroundings) -> Source:
         told = f"type {kind[:40]!r} is unknown{_nearest(kind, TYPES)}" if kind else "type is missing"
         raise Misconfigured([f'{told}; for example type = "rest". There are: {", ".join(sorted(TYPES))}'])
     try:
-        return TYPES[kind].model_validate(table, context=surroundings).source(name)
+        return TYPES[kind].model_validate(table, context=surroundings).source(name, surroundings)
     except ValidationError as wrong:
         raise Misconfigured([_problem(TYPES[kind], error) for error in wrong.errors()]) from None
 

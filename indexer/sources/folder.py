@@ -33,7 +33,7 @@ from rapidfuzz import process
 from indexer.sources.base import Ahead, Page, SourceDown, SourceRefused
 from indexer.sources.http import text
 from indexer.sources.records import UnreadableRecord, audience, listed
-from indexer.sources.tables import Described, FilePath, SourceTable
+from indexer.sources.tables import Described, FilePath, SourceTable, Surroundings
 from indexer.sources.window import version
 from leaflets import Change, Content, Facts, Unreadable, register
 
@@ -62,8 +62,9 @@ class FolderTable(SourceTable):
     max_bytes: int = Field(default=50_000_000, gt=0, examples=["50_000_000"])
     """The largest file that is read."""
 
-    def source(self, name: str) -> FolderSource:
+    def source(self, name: str, where: Surroundings) -> FolderSource:
         """The source that this table describes."""
+        del where
         return FolderSource(name, self)
 
 

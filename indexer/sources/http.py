@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,10 +26,11 @@ from pydantic import Field, field_validator
 from requests.exceptions import ConnectTimeout, ContentDecodingError, InvalidURL, RequestException, SSLError
 from urllib3.exceptions import NameResolutionError
 
-from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
+from indexer.sources.base import Busy, SourceChanged, SourceDown, SourceRefused
 from indexer.sources.deadline import Deadline, DeadlineAdapter
-from indexer.sources.retries import Busy, Garbled, Tries
-from indexer.sources.tables import FilePath, Parameter, Patterns, SourceTable, WebAddress, plain
+from indexer.sources.pace import Pace, Places
+from indexer.sources.retries import Garbled, Tries
+from indexer.sources.tables import FilePath, Limits, Parameter, Patterns, SourceTable, Surroundings, WebAddress, plain
 
 T = TypeVar("T")
 
@@ -63,6 +65,18 @@ class HttpTable(SourceTable):
     permanent_errors: Patterns = Field(default=(), examples=["[\"Unknown column '[^']+'\"]"])
     """Regular expressions, upper and lower case alike, for errors that do not pass though their status (429, 503 or another 5xx) says so:
     an answer whose first 16 kB match one is not asked for again, and a person is told."""
+
+    rates: Limits = Field(default=(), examples=['["3/second", "120000/day"]'])
+    """How often the ERP may be asked at most, for all processes and sources that ask with the same account."""
+
+    @property
+    def account(self) -> str:
+        """What the ERP counts by, where it limits: sources with the same share `rates`."""
+        return self.url
+
+    def pace(self, where: Surroundings) -> Pace:
+        """How fast this ERP may be asked."""
+        return Pace(Places(self.max_in_flight), where.rates, f"{self.type} {self.account}", self.rates)
 
     @field_validator("ca_cert")
     @classmethod
@@ -99,6 +113,36 @@ class Standing:
         return False
 
 
+class Expired(SourceRefused):
+    """The ERP does not know our session, token or key (any more): logged in again, the same question may be answered."""
+
+
+class Session:
+    """Credentials that a login gives: kept for all threads until the ERP no longer takes them, then had anew by one login.
+
+    `opened` logs in and gives the headers; it raises a SourceError where that fails.
+    """
+
+    def __init__(self, opened: Callable[[], Mapping[str, str]]) -> None:
+        self._opened = opened
+        self._lock = threading.Lock()
+        self._kept: Mapping[str, str] | None = None
+
+    def headers(self) -> Mapping[str, str]:
+        """See Credentials."""
+        with self._lock:
+            if self._kept is None:
+                self._kept = self._opened()
+            return self._kept
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        """See Credentials. Of the threads that one expired session refuses at once, the first logs in for all."""
+        with self._lock:
+            if self._kept == refused:
+                self._kept = None
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One request. `url` is absolute; a POST has a JSON `body` or a `form`; statuses in `accepted` are answers like any other."""
@@ -109,11 +153,15 @@ class Question:
     body: object = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     accepted: frozenset[int] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an ERP said. `link` is the next page's address where a Link header names one (RFC 8288)."""
+    """What an ERP said. `link` is the next page's address where a Link header names one (RFC 8288); `wait` the seconds of a Retry-After.
+
+    `cookies` are those that it set, by name.
+    """
 
     url: str
     status: int
@@ -121,6 +169,13 @@ class Answer:
     charset: str | None
     link: str | None
     body: bytes = field(repr=False)
+    wait: float | None = None
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def bare(self) -> str:
+        """Its address, fit for messages: without parameters, which may be secret."""
+        return _bare(self.url)
 
     def json(self) -> Any:  # any JSON
         """The body as JSON, whatever encoding it came in; raises SourceChanged where it is none."""
@@ -166,25 +221,26 @@ class Line:
 
         Raises SourceDown after what may pass (no answer, cut short, too slow, 429, 5xx) did not pass within the tries, SourceRefused for
         any other 4xx and for what the table calls permanent, SourceChanged for an answer that leads to another host, has no end, or is
-        nothing that `read` can use.
+        nothing that `read` can use. Where the ERP answers 401, or `read` raises Expired, credentials are renewed and it is asked once more.
         """
         once = partial(self._read, question, read)
         return self._tries(once) if self._tries else once()
 
     def _read(self, question: Question, read: Callable[[Answer], T]) -> T:
-        return read(self._answered(question))
-
-    def _answered(self, question: Question) -> Answer:
         headers = self._credentials.headers()
-        with self._sent(question, headers) as response:
-            refused = response.status_code == requests.codes.unauthorized
-            if not refused:
-                return self._answer(question, response)
-        if self._credentials.renewed(headers):
-            with self._sent(question, self._credentials.headers()) as response:
-                return self._answer(question, response)
-        msg = f"{_bare(question.url)} answered 401: it does not accept our credentials"
-        raise SourceRefused(msg)
+        try:
+            return read(self._answered(question, headers))
+        except Expired:
+            if not self._credentials.renewed(headers):
+                raise
+        return read(self._answered(question, self._credentials.headers()))
+
+    def _answered(self, question: Question, headers: Mapping[str, str]) -> Answer:
+        with self._sent(question, {**question.headers, **headers}) as response:
+            if response.status_code == requests.codes.unauthorized and response.status_code not in question.accepted:
+                msg = f"{_bare(question.url)} answered 401: it does not accept our credentials"
+                raise Expired(msg)
+            return self._answer(question, response)
 
     @contextmanager
     def _sent(self, question: Question, headers: Mapping[str, str]) -> Iterator[requests.Response]:
@@ -249,6 +305,8 @@ class Line:
             charset=charset[1] if charset else None,
             link=response.links.get("next", {}).get("url"),
             body=self._body(response, _bare(question.url)),
+            wait=_seconds(response.headers.get("Retry-After", "")),
+            cookies=response.cookies.get_dict(),
         )
 
     def _refusal(self, response: requests.Response, bare: str) -> Exception:
@@ -297,7 +355,7 @@ def _refused(response: requests.Response, bare: str) -> Exception:
         wait = _seconds(response.headers.get("Retry-After", ""))
         msg = f"{bare} answered {status}"
         return SourceDown(msg) if wait is None else Busy(msg, wait)
-    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+    if status == requests.codes.forbidden:
         return SourceRefused(f"{bare} answered {status}: it does not accept our credentials, or they may not read this")
     if status in _REDIRECTS:
         return SourceChanged(f"{bare} answered {status} without saying where to")

@@ -3,6 +3,9 @@
     sheets(paging, ask, ahead)  ->  Sheet, Sheet, Sheet ...   each with records, until the ERP has no more
 
 Page numbers and offsets are asked for ahead, without waiting to learn how many there are; cursors and links only come one by one.
+
+A record that is deleted while pages are read by number moves all later ones up, and one of them from a page not yet read to one that was:
+nobody sees it. `total` or `recheck` notice; then the pull fails, its cursor stays, and all is read again on the next round.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Annotated, Any, Literal
 from jmespath.exceptions import JMESPathTypeError
 from pydantic import Field, model_validator
 
-from indexer.sources.base import Ahead, SourceChanged
+from indexer.sources.base import Ahead, SourceChanged, SourceDown
 from indexer.sources.records import truthy
 from indexer.sources.tables import Expression, Table
 
@@ -81,6 +84,24 @@ class _Numbered(_Sized):
     more: Expression | None = Field(default=None, examples=['"hasNext"'])
     """Where the answer says whether more pages follow."""
 
+    total: Expression | None = Field(default=None, examples=['"total"'])
+    """Where the answer says how many records there are: where that shrinks from one page to the next, records were deleted meanwhile."""
+
+    recheck: Expression | None = Field(default=None, examples=['"code"'])
+    """Where a record has its key, if the records are sorted by it or by something else that stays. After the last page the last record of
+    each page before it is asked for again, by itself: another one there means that records were deleted meanwhile."""
+
+    @model_validator(mode="after")
+    def _can_ask_for_one(self) -> _Numbered:
+        if self.recheck is not None and self.size_parameter is None:
+            msg = "needs size_parameter for recheck, which asks for pages of one record"
+            raise ValueError(msg)
+        return self
+
+    def only(self, index: int) -> Turn:
+        """How to ask for the record with this index, from 0, alone."""
+        raise NotImplementedError
+
     def turn(self, index: int) -> Turn:
         """How to ask for the page with this index, from 0."""
         raise NotImplementedError
@@ -110,6 +131,10 @@ class ByPage(_Numbered):
         """How to ask for the page with this index, from 0."""
         return Turn({self.parameter: self.start + index, **self.sized()})
 
+    def only(self, index: int) -> Turn:
+        """How to ask for the record with this index, from 0, alone."""
+        return Turn({self.parameter: self.start + index, str(self.size_parameter): 1})
+
     def pages(self, body: object) -> int | None:
         """How many pages there are, where the answer says so."""
         told = None if self.total_pages is None else found(self.total_pages, body, "paging.total_pages")
@@ -135,6 +160,10 @@ class ByOffset(_Numbered):
     def after(self, records: int) -> Turn:
         """How to ask for what comes after so many records."""
         return Turn({self.parameter: self.start + records, **self.sized()})
+
+    def only(self, index: int) -> Turn:
+        """How to ask for the record with this index, from 0, alone."""
+        return Turn({self.parameter: self.start + index, str(self.size_parameter): 1})
 
 
 class ByCursor(_Sized):
@@ -263,6 +292,7 @@ class _Asker:
 
 def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[Sheet]:
     rounds = _Rounds()
+    steady = _Steady(paging, ask)
     pages = paging.max_pages
 
     asker = _Asker(paging, ask)
@@ -279,22 +309,65 @@ def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[She
         here = len(sheet.records)
         size = size or here
         if not here:
+            steady.stay(ahead)
             return
         if rounds.closed_by(sheet.records):
             # Some ERPs answer a number past the end with the last page; one that was full would have been followed by another.
             if before < paging.size and paging.more is None:
+                steady.stay(ahead)
                 return
             raise SourceChanged(_loop(sheet, "gives the same records a second time"))
+        steady.note(sheet)
         yield sheet
         told = paging.pages(sheet.body)
         pages = min(pages, told if told is not None else pages)
         if _is_last(paging, sheet, full=size, index=index, known=told):
+            steady.stay(ahead)
             return
         if isinstance(paging, ByOffset) and here < paging.size:
             _nothing_between(paging, ask, index * paging.size + here)
         before = here
     if pages == paging.max_pages:
         raise SourceChanged(_endless(paging.max_pages))
+
+
+class _Steady:
+    """Notices that records were deleted while their pages were read."""
+
+    def __init__(self, paging: ByPage | ByOffset, ask: Ask) -> None:
+        self._paging = paging
+        self._ask = ask
+        self._total: int | None = None
+        self._read = 0
+        # How many records had been read at the end of each page, and the key of the last of them.
+        self._ends: dict[int, object] = {}
+
+    def note(self, sheet: Sheet) -> None:
+        """One more page; raises SourceDown where the ERP has fewer records than it had at the page before."""
+        paging = self._paging
+        if paging.total is not None:
+            told = str(found(paging.total, sheet.body, "paging.total"))
+            total = int(told) if told.isdecimal() else None
+            if total is not None and self._total is not None and total < self._total:
+                raise SourceDown(_moved(sheet.url))
+            self._total = total
+        self._read += len(sheet.records)
+        if paging.recheck is not None:
+            self._ends[self._read] = found(paging.recheck, sheet.records[-1], "paging.recheck")
+
+    def stay(self, ahead: Ahead) -> None:
+        """After the last page: raises SourceDown where another record stands where a page ended."""
+        recheck = self._paging.recheck
+        if recheck is None:
+            return
+        ends = list(self._ends)[:-1]
+        for end, sheet in zip(ends, ahead(partial(self._ask, self._paging.only(end - 1)) for end in ends), strict=True):
+            if [found(recheck, record, "paging.recheck") for record in sheet.records] != [self._ends[end]]:
+                raise SourceDown(_moved(sheet.url))
+
+
+def _moved(url: str) -> str:
+    return f"{url.partition('?')[0]}: records were deleted while its pages were read, so some may have been passed over; it is read again"
 
 
 def _is_last(paging: ByPage | ByOffset, sheet: Sheet, *, full: int, index: int, known: int | None) -> bool:

@@ -36,6 +36,10 @@ _AUDIENCES = {
     "profissional": Audience.PROFESSIONAL,
     "unknown": Audience.UNKNOWN,
 }
+# MySQL's "0000-00-00 00:00:00", and what is left of it in "00/00/0000" and "00000000".
+_ZEROS = re.compile(r"0[0./: T-]*")
+# OData 2's JSON, section 4 of its "Verbose JSON Format": milliseconds, and for an Edm.DateTimeOffset the minutes of the offset.
+_ODATA = re.compile(r"/Date\((-?\d+)([+-]\d+)?\)/")
 _HTML = re.compile(rb"<\s*(!doctype|html|body|p|div|br|span|table|b|strong|i|em|ul|ol|li|h[1-6])\b[^>]*>", re.IGNORECASE)
 
 
@@ -80,7 +84,7 @@ class Fields(Table, Generic[Place]):
     """When the record was last edited. Left out, every pull reads every record, and its own time stands for the edit's."""
 
     updated_at_format: str = Field(default="iso", examples=['"%d/%m/%Y %H:%M:%S"'])
-    """How that time is written: iso, epoch (seconds), epoch_ms, or a strptime pattern."""
+    """How that time is written: iso, epoch (seconds), epoch_ms, odata (/Date(...)/ or iso), or a strptime pattern."""
 
     timezone: Zone = Field(default=ZoneInfo("UTC"), examples=['"America/Sao_Paulo"'])
     """The zone of times that name none."""
@@ -107,15 +111,18 @@ def reading(
     window: Window,
     original: Callable[[], str],
     documents: Callable[[], tuple[Content, ...]] = tuple,
+    also_edited: datetime | None = None,
 ) -> Change | Withdrawal | Unreadable:
     """What one record says, each of whose values `told` gives; never raises for what stands in it.
 
     `documents` gives what the leaflet has beside its texts, and may raise UnreadableRecord; it is not asked for a withdrawn leaflet.
+    `also_edited` is when something that is not in the record, but belongs to it, was edited.
     """
     source_id, edited = "", 0
     try:
         source_id = _id(told(fields.id))
         at = _updated_at(fields, told, window)
+        at = at if also_edited is None else max(at, window.edited(also_edited))
         edited = version(at)
         meant = None if fields.audience is None else audience(told(fields.audience), fields.audience_values)
         if fields.deleted is not None and _withdrawn(told(fields.deleted), fields.deleted_values):
@@ -208,12 +215,22 @@ def _updated_at(fields: Fields[Place], told: Callable[[Place], object], window: 
         return window.began
     value = told(fields.updated_at)
     try:
-        at = _moment(value, fields.updated_at_format)
-        return window.edited(at if at.tzinfo else at.replace(tzinfo=fields.timezone))
+        return window.edited(moment(value, fields.updated_at_format, fields.timezone))
     except (ValueError, OverflowError, OSError):
         shown = "missing" if value is None else repr(value)[:40]
         message = f"its time of edit is {shown}, which is no time in the format {fields.updated_at_format!r}"
         raise UnreadableRecord(message) from None
+
+
+def moment(value: object, form: str, zone: ZoneInfo) -> datetime:
+    """When an ERP says that something was, in this form and, where it names no zone, in this one; raises ValueError where it is no time.
+
+    A date of zeros is how some databases say that they do not know: it counts as long ago.
+    """
+    if isinstance(value, str) and _ZEROS.fullmatch(value.strip()):
+        return datetime.fromtimestamp(0, UTC)
+    at = _moment(value, form)
+    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 def _moment(value: object, form: str) -> datetime:
@@ -224,11 +241,13 @@ def _moment(value: object, form: str) -> datetime:
     if value is None or isinstance(value, bool):
         raise ValueError
     match form:
-        case "epoch":
-            return datetime.fromtimestamp(float(str(value)), UTC)
-        case "epoch_ms":
-            return datetime.fromtimestamp(float(str(value)) / 1000, UTC)
-        case "iso":
+        case "epoch" | "epoch_ms":
+            return datetime.fromtimestamp(float(str(value)) / (1 if form == "epoch" else 1000), UTC)
+        case "odata" if told := _ODATA.fullmatch(str(value).strip()):
+            at = datetime.fromtimestamp(int(told[1]) / 1000, UTC)
+            # Without an offset it is an Edm.DateTime, which counts in the server's own zone.
+            return at if told[2] else at.replace(tzinfo=None)
+        case "iso" | "odata":
             return datetime.fromisoformat(str(value).strip())
     return datetime.strptime(str(value).strip(), form)  # noqa: DTZ007 the caller knows its zone
 

@@ -34,7 +34,7 @@ from indexer.sources.http import Answer, HttpTable, Line, Question, Standing, or
 from indexer.sources.paging import OnePage, Paging, Sheet, Turn, first, found, sheets
 from indexer.sources.records import Fields, UnreadableRecord, media_type, reading, words
 from indexer.sources.retries import Tries
-from indexer.sources.tables import Described, Expression, Parameter, Table, WebAddress, Zone, plain
+from indexer.sources.tables import Described, Expression, Parameter, Surroundings, Table, WebAddress, Zone, plain
 from indexer.sources.window import Window
 from leaflets import Change, Content, Unreadable, Withdrawal
 
@@ -127,18 +127,18 @@ class RestTable(HttpTable):
             raise ValueError(msg)
         return self
 
-    def source(self, name: str) -> RestSource:
+    def source(self, name: str, where: Surroundings) -> RestSource:
         """The source that this table describes."""
-        return RestSource(name, self)
+        return RestSource(name, self, where)
 
 
 class RestSource(Described):
     """See the module. Safe for several threads at once."""
 
-    def __init__(self, name: str, table: RestTable) -> None:
+    def __init__(self, name: str, table: RestTable, where: Surroundings) -> None:
         super().__init__(name, table)
         self._table = table
-        tries = Tries(self.breaker)
+        tries = Tries(self.breaker, table.pace(where))
         self._line = Line(table, table.auth.credentials(table), tries)
         bare = [table.model_copy(update={"url": host, "headers": {}}) for host in table.document_hosts]
         self._documents = {origin(other.url): Line(other, Standing(), tries) for other in bare} | {origin(table.url): self._line}

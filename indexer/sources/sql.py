@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 
 from indexer.sources.base import Ahead, Page, SourceChanged, SourceDown, SourceRefused
 from indexer.sources.records import Fields, media_type, reading
-from indexer.sources.tables import Described, Secret, SourceTable, surroundings
+from indexer.sources.tables import Described, Secret, SourceTable, Surroundings, surroundings
 from indexer.sources.window import Window
 from leaflets import Change, Content, Unreadable, Withdrawal
 
@@ -116,8 +116,9 @@ class SqlTable(SourceTable):
             raise ValueError(msg)
         return self
 
-    def source(self, name: str) -> SqlSource:
+    def source(self, name: str, where: Surroundings) -> SqlSource:
         """The source that this table describes."""
+        del where
         return SqlSource(name, self)
 
 

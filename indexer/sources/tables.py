@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,19 +15,22 @@ from zoneinfo import ZoneInfo
 import jmespath
 import jmespath.exceptions
 from jmespath.parser import ParsedResult
+from limits import RateLimitItem, parse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
 from indexer.breaker import Breaker
 from indexer.sources.base import Source
+from indexer.sources.pace import Rates
 from opensearch.settings import Duration, Pace
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a sources file may point at: the environment and, for relative paths, the folder it lies in."""
+    """What a sources file may point at: the environment and, for relative paths, the folder it lies in; and where rates are counted."""
 
     environ: Mapping[str, str]
     folder: Path
+    rates: Rates = field(default_factory=Rates)
 
 
 def surroundings(info: ValidationInfo) -> Surroundings:
@@ -158,12 +161,28 @@ def _pattern(told: str, number: int) -> re.Pattern[str]:
     return compiled
 
 
+def _limits(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        msg = "must be a list of texts"
+        raise ValueError(msg)  # noqa: TRY004 pydantic collects ValueError alone
+    return tuple(one if isinstance(one, RateLimitItem) else _limit(one) for one in value)
+
+
+def _limit(told: object) -> RateLimitItem:
+    try:
+        return parse(str(told))
+    except ValueError:
+        msg = 'must have entries of a number and a span, such as "3/second" or "240/minute"'
+        raise ValueError(msg) from None
+
+
 FilePath = Annotated[Path, AfterValidator(_beside)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Parameter = Annotated[str | int | SecretStr, BeforeValidator(_parameter)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
 Expression = Annotated[ParsedResult, BeforeValidator(_expression)]
+Limits = Annotated[tuple[RateLimitItem, ...], BeforeValidator(_limits)]
 Patterns = Annotated[tuple[re.Pattern[str], ...], BeforeValidator(_patterns)]
 
 
@@ -197,7 +216,7 @@ class SourceTable(Table, ABC):
     """The share of its leaflets that may vanish at once. More look like a fault of the ERP, and none is withdrawn."""
 
     @abstractmethod
-    def source(self, name: str) -> Source:
+    def source(self, name: str, where: Surroundings) -> Source:
         """The source that this table describes."""
 
 

@@ -32,7 +32,7 @@ from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused
 from indexer.sources.http import Answer, HttpTable, Line, Question, Standing
 from indexer.sources.records import Fields, reading
 from indexer.sources.retries import Tries
-from indexer.sources.tables import Described, Secret
+from indexer.sources.tables import Described, Secret, Surroundings
 from indexer.sources.window import Window
 from leaflets import Change, Content, Unreadable, Withdrawal
 
@@ -98,8 +98,9 @@ class TrytonTable(HttpTable):
     fields: TrytonFields = Field(default_factory=TrytonFields, examples=['{ text = "description" }'])
     """Which field of the product says what."""
 
-    def source(self, name: str) -> TrytonSource:
+    def source(self, name: str, where: Surroundings) -> TrytonSource:
         """The source that this table describes."""
+        del where
         return TrytonSource(name, self)
 
 

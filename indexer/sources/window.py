@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from indexer.sources.base import Page, SourceRefused
 from leaflets import Change, Unreadable, Withdrawal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
+# Longer than any clock is put back by.
+_CLOCKS_GO_BACK = timedelta(hours=3)
 
 
 class Window:
@@ -80,6 +83,15 @@ class Window:
         took = timedelta(seconds=time.monotonic() - self._started) if self._filtered else timedelta()
         reached = max(_EPOCH + self._newest * _TICK - took, _EPOCH)
         return _iso(reached if self._since is None else max(reached, self._since))
+
+
+def wall(start: datetime, zone: ZoneInfo) -> datetime:
+    """A time as an ERP that names no zone writes it: whole seconds, rounded down, and no later than any moment since then is written.
+
+    An hour before clocks go back it is an hour earlier, because what is edited after they did is dated like what was edited before.
+    """
+    back = (start.astimezone(zone).utcoffset() or timedelta()) - ((start + _CLOCKS_GO_BACK).astimezone(zone).utcoffset() or timedelta())
+    return (start.astimezone(zone) - max(back, timedelta())).replace(tzinfo=None, microsecond=0)
 
 
 def version(at: datetime) -> int:

@@ -50,9 +50,9 @@ class Reply:
 Answer = Callable[[Request], Reply]
 
 
-def told(value: object, **headers: str) -> Reply:
+def told(value: object, status: int = 200, **headers: str) -> Reply:
     """JSON, in UTF-8."""
-    return Reply(json.dumps(value, ensure_ascii=False).encode(), headers={"Content-Type": "application/json"} | headers)
+    return Reply(json.dumps(value, ensure_ascii=False).encode(), status, {"Content-Type": "application/json"} | headers)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from threading import Barrier, Event
 import pytest
 
 from indexer.breaker import FAILURES, Breaker, BreakerOpen, BreakerState
-from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
+from indexer.sources.base import Busy, SourceChanged, SourceDown, SourceRefused
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -46,6 +46,12 @@ def fail(breaker: Breaker, times: int = FAILURES) -> None:
     for _ in range(times):
         with pytest.raises(SourceDown, match="503"):
             breaker.call(down)
+
+
+def blocked() -> str:
+    """A request that is answered with how long to wait."""
+    message = "erp answered 425"
+    raise Busy(message, 1678)
 
 
 def unmade() -> str:
@@ -276,6 +282,25 @@ def test_a_clock_that_stepped_back_locks_no_source_out(failures: int, longest: f
     breaker = breaker_of(Clock())
     breaker.restore(BreakerState("open", failures, NOON + timedelta(days=365)))
     assert breaker.state() == BreakerState("open", failures, NOON + timedelta(seconds=longest))
+
+
+def test_an_erp_that_says_how_long_it_is_left_alone_is_left_alone_so_long() -> None:
+    """At once, by a person too, and in the next process; but for no longer than an hour, whatever it or a clock says."""
+    clock = Clock()
+    breaker = breaker_of(clock)
+    with pytest.raises(Busy):
+        breaker.call(blocked)
+    again = breaker_of(clock)
+    again.restore(breaker.state())
+    again.probe_now()
+    clock.seconds += 1677
+    with pytest.raises(BreakerOpen, match="it asked to be left alone"):
+        again.call(unmade)
+    clock.seconds += 1
+    assert again.call(lambda: "answer") == "answer"
+    assert again.state() == BreakerState()
+    again.restore(BreakerState("open", 1, NOON + timedelta(days=365), 1e9))
+    assert again.state().retry_at == clock.now() + timedelta(hours=1)
 
 
 def test_a_step_of_the_clock_neither_shortens_nor_lengthens_a_cool_down() -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from indexer.breaker import FAILURES, Breaker, BreakerState
-from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
-from indexer.sources.retries import Busy, Garbled, Tries
+from indexer.breaker import FAILURES, Breaker, BreakerOpen, BreakerState
+from indexer.sources.base import Busy, SourceChanged, SourceDown, SourceRefused
+from indexer.sources.retries import Garbled, Tries
 
 
 class Erp:
@@ -64,11 +64,18 @@ def test_pauses_grow_and_are_spread_out() -> None:
 
 
 def test_a_wait_that_the_erp_asks_for_is_kept_within_reason() -> None:
-    """Five seconds are waited, and a little more; of a day half a minute: that is for the next round."""
+    """Five seconds are waited, and a little more. Of half an hour none is: the breaker leaves the ERP alone for that time."""
     pauses: list[float] = []
-    tries_of(pauses)(Erp(Busy("429", 5), Busy("503", 86_400)))
+    breaker = Breaker("erp", 1)
+    tries = tries_of(pauses, breaker)
+    erp = Erp(Busy("429", 5), Busy("425", 1678))
+    with pytest.raises(Busy, match="425"):
+        tries(erp)
     assert 5 <= pauses[0] <= 5.5
-    assert pauses[1] == 30
+    assert len(pauses) == 1
+    with pytest.raises(BreakerOpen, match="it asked to be left alone"):
+        tries(erp)
+    assert erp.asked == 2
 
 
 def test_retries_are_paid_from_what_answers_earn() -> None:

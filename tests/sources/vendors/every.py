@@ -1,0 +1,8 @@
+"""Every vendor's stand-in. A new one is a line here, and the whole contract suite runs over it."""
+
+from __future__ import annotations
+
+from tests.sources.vendors.odoo import Odoo, OdooJson2
+from tests.sources.vendors.vendor import Vendor
+
+EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2)
