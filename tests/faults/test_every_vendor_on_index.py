@@ -1,4 +1,4 @@
-"""Every vendor's ERP, pulled by the indexer into OpenSearch: at the end the index holds what the ERP holds, and rejects what nobody can read."""
+"""Every vendor's ERP, pulled by the indexer into OpenSearch: at the end the index holds what the ERP holds, and what nobody can read is told."""
 
 from __future__ import annotations
 
