@@ -75,6 +75,7 @@ class Desk:
 
     def once(self, *, whole: bool = False) -> Pulled:
         """One pull, which may fail."""
+        self.erp.a_minute_passes()
         pulled = pull(self.source, self.cursor, whole=whole)
         self.cursor = pulled.cursor or self.cursor
         self.held.take(pulled)

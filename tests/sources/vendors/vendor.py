@@ -150,6 +150,9 @@ class Vendor(ABC):
         """All sessions end."""
         raise NotImplementedError
 
+    def a_minute_passes(self) -> None:  # noqa: B027 most ERPs do not care
+        """As between two pulls of a schedule."""
+
     def source(self, folder: Path, stand_in: StandIn, more: str = "") -> Source:
         """The source that pulls it, as ten lines of sources.toml describe it."""
         return source_of(folder, f'type = "{self.kind}"\nurl = "{stand_in.url}"\n{self.table}\n{more}', **self.secrets)
