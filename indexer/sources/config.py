@@ -17,6 +17,7 @@ from indexer.sources.base import Source
 from indexer.sources.folder import FolderTable
 from indexer.sources.odoo import OdooTable
 from indexer.sources.pace import Rates
+from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
@@ -26,6 +27,7 @@ from indexer.sources.tryton import TrytonTable
 TYPES: Mapping[str, type[SourceTable]] = {
     "folder": FolderTable,
     "odoo": OdooTable,
+    "protheus": ProtheusTable,
     "rest": RestTable,
     "sql": SqlTable,
     "tryton": TrytonTable,

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from tests.sources.vendors.odoo import Odoo, OdooJson2
+from tests.sources.vendors.protheus import Protheus, ProtheusService
 from tests.sources.vendors.vendor import Vendor
 
-EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2)
+EVERY: tuple[type[Vendor], ...] = (
+    Odoo,
+    OdooJson2,
+    Protheus,
+    ProtheusService,
+)
