@@ -1,4 +1,4 @@
-"""Every vendor's ERP, pulled by the indexer into OpenSearch: at the end the index holds what the ERP holds, and what nobody can read is told."""
+"""Every vendor's ERP, pulled by the indexer into OpenSearch: at the end the index holds what the ERP does, and tells what none can read."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_index_holds_what_the_erp_holds(erp: Vendor, answering: StandIn, sto
     must_agree(erp, stores)
 
     erp.put("P002", "vsegundax")
-    erp.put("P003", "vprimeira3x", **({"inactive": True} if erp.has_inactive else {}))
+    erp.put("P003", "vprimeira3x", inactive=erp.has_inactive)
     erp.put("P005", "vquebradax", audience="marciano")
     erp.put("P010", "vnovax")
     if erp.hangs:

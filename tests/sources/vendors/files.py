@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from fpdf import FPDF
 
@@ -20,7 +22,8 @@ class _WithoutServer(Vendor):
     """What has no requests, so neither sessions nor limits nor faults of a wire."""
 
     has_requests = False
-    secrets = {}
+    folder: Path | None = None
+    secrets: ClassVar[Mapping[str, str]] = {}
 
     def answer(self, request: Request) -> Reply:
         """See Vendor."""
@@ -40,7 +43,15 @@ class _WithoutServer(Vendor):
         """Puts what it holds where the source reads it."""
         raise NotImplementedError
 
-    folder: Path | None = None
+    def put(self, code: str, word: str, *, at: datetime | None = None, **more: object) -> None:
+        """See Vendor."""
+        super().put(code, word, at=at, **more)
+        self.write()
+
+    def delete(self, code: str) -> None:
+        """See Vendor."""
+        super().delete(code)
+        self.write()
 
 
 class Sql(_WithoutServer):
@@ -56,20 +67,10 @@ class Sql(_WithoutServer):
             'fields = { id = "codigo", audience = "publico", updated_at = "alterado", deleted = "inativo", text = "bula" }'
         )
 
-    @property
-    def address(self) -> str:
+    def address(self, stand_in: StandIn) -> str:
         """See Vendor."""
-        return "sqlite:///bulas.sqlite"
-
-    def put(self, code: str, word: str, **more: object) -> None:
-        """See Vendor."""
-        super().put(code, word, **more)  # type: ignore[arg-type]  # as Vendor.put
-        self.write()
-
-    def delete(self, code: str) -> None:
-        """See Vendor."""
-        super().delete(code)
-        self.write()
+        del stand_in
+        return 'url = "sqlite:///bulas.sqlite"'
 
     def write(self) -> None:
         """See _WithoutServer."""
@@ -91,9 +92,12 @@ class Folder(_WithoutServer):
     @property
     def table(self) -> str:
         """See Vendor."""
-        return 'path = "bulas"\nmetadata = "index.csv"'
+        return 'metadata = "index.csv"'
 
-    put, delete = Sql.put, Sql.delete
+    def address(self, stand_in: StandIn) -> str:
+        """See Vendor."""
+        del stand_in
+        return 'path = "bulas"'
 
     def write(self) -> None:
         """See _WithoutServer."""
@@ -101,9 +105,9 @@ class Folder(_WithoutServer):
             return
         below = self.folder / "bulas"
         below.mkdir(exist_ok=True)
-        for file in below.glob("*.pdf"):
-            if file.stem not in self.products:
-                file.unlink()
+        for pdf in below.glob("*.pdf"):
+            if pdf.stem not in self.products:
+                pdf.unlink()
         with (below / "index.csv").open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["file", "audience", "updated_at"])

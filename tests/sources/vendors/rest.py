@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.sources.standin import Reply, Request, told
+from indexer.sources.auth import basic
+from tests.sources.standin import Reply, Request, StandIn, told
 from tests.sources.vendors.vendor import Product, Vendor, by_number
 
 _PAGE = 3
@@ -21,6 +22,12 @@ class RestByPage(Vendor):
     def __init__(self) -> None:
         super().__init__()
         self._tokens = 1
+        self._client = ""
+
+    def address(self, stand_in: StandIn) -> str:
+        """See Vendor."""
+        self._client = f'type = "oauth2_client_credentials", token_url = "{stand_in.url}/token", client_id = "sac"'
+        return super().address(stand_in)
 
     @property
     def table(self) -> str:
@@ -29,7 +36,7 @@ class RestByPage(Vendor):
             'path = "bulas"\nrecords = "items"\nchanged_since = { parameter = "desde" }\n'
             'paging = { by = "page", size_parameter = "tamanho", size = 3, more = "hasNext", recheck = "code" }\n'
             f"{_FIELDS}\n"
-            'auth = { type = "oauth2_client_credentials", token_url = "URL/token", client_id = "sac", client_secret = { env = "SECRET" } }'
+            f'auth = {{ {self._client}, client_secret = {{ env = "SECRET" }} }}'
         )
 
     def expire(self) -> None:
@@ -39,8 +46,9 @@ class RestByPage(Vendor):
     def answer(self, request: Request) -> Reply:
         """See Vendor."""
         if request.path == "/token":
-            right = request.headers.get("Authorization", "").startswith("Basic ") and b"grant_type=client_credentials" in request.body
-            return told({"access_token": f"token-{self._tokens}"}) if right and self._knows(request) else told({"error": "invalid_client"}, 401)
+            known = request.headers.get("Authorization") == basic("sac", self.secrets["SECRET"])
+            right = known and b"grant_type=client_credentials" in request.body
+            return told({"access_token": f"token-{self._tokens}"}) if right else told({"error": "invalid_client"}, 401)
         if request.headers.get("Authorization") != f"Bearer token-{self._tokens}":
             return told({"message": "expired"}, 401)
         if request.path != "/bulas":
@@ -62,11 +70,6 @@ class RestByPage(Vendor):
     def limited(self) -> Reply:
         """See Vendor."""
         return Reply(b'{"message":"slow down"}', 429, {"Retry-After": "0"})
-
-    def _knows(self, request: Request) -> bool:
-        import base64  # noqa: PLC0415
-
-        return base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")) == f"sac:{self.secrets['SECRET']}".encode()
 
 
 class RestByCursor(RestByPage):
