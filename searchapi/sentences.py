@@ -94,7 +94,7 @@ def _split(plain: str) -> tuple[Sentence, ...]:
                 opener = None
             if opener is None and place and _SMALL.match(text):
                 opener = place - 1  # "... os medicamentos listados a seguir." / "ciclosporina; danazol;"
-        own = None if is_heading else heading
+        own: int | None = None if is_heading else heading
         found.append(Sentence(text, piece.before, piece.start, len(text), paragraph, opener, own, is_heading))
         if text.endswith(":") or (new_line and not alone and text.count(" ") < _MOST_WORDS):
             opener = place
