@@ -183,9 +183,9 @@ class Answers:
         leading, wanted = query.leading(meant, filters), sought(meant, self.synonyms)
         asked = ranking.reasons(meant, wanted, leading, rarity(held, _leaflets(snapshot)))
         must = must_stand(meant.rest, held, snapshot.names)
-        found, counted = self._ask_at_once(
-            [query.search(meant, filters, window, asked, must, explain=explain), query.facets(meant, filters, must)]
-        )
+        bodies = [query.search(meant, filters, window, asked, must, explain=explain), query.facets(meant, filters, must)]
+        # The scores of each reason are told for a search by itself only.
+        found, counted = map(self._ask, bodies) if explain else self._ask_at_once(bodies)
         given = paging.given(window.cursor, meant.text, filters)
         left = [one for hit in found["hits"]["hits"] if not given.has((one := _ranked(hit, asked if explain else ())).product)]
         ranked = left[: window.size]
@@ -326,7 +326,7 @@ class Answers:
     def _ask(self, body: Clause) -> Json:
         left = self._left()
         params = {"request_timeout": left, "timeout": _seconds(left), "allow_partial_search_results": "false"}
-        params |= {"preference": self.preference} if self.preference else {}
+        params |= {"include_named_queries_score": "true"} | ({"preference": self.preference} if self.preference else {})
         return _whole(self.client.search(index=self.indices.alias, body=body, params=params))
 
     def _left(self) -> float:

@@ -78,7 +78,6 @@ def search(
         "collapse": {"field": "product"},
         "_source": False,
         "docvalue_fields": ["product", "updated_at"],
-        **({"include_named_queries_score": True} if explain else {}),
     }
 
 
