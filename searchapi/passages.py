@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from leaflets import Section
@@ -218,7 +219,7 @@ def _beside(sentence: Sentence, at: int, sentences_in_all: int) -> tuple[int, ..
     """The places of a sentence, of its neighbours, and of those that it depends on."""
     heading = at if sentence.heading is None else sentence.heading
     opener = at if sentence.opener is None else sentence.opener
-    return (at, max(at - 1, 0), min(at + 1, sentences_in_all - 1), heading, opener, sentence.paragraph)
+    return (at, at and at - 1, at + 1 if at + 1 < sentences_in_all else at, heading, opener, sentence.paragraph)
 
 
 def _said(told: tuple[Sentence, ...], at: int) -> tuple[str, ...]:
@@ -234,9 +235,15 @@ def _kind(told: tuple[Sentence, ...], at: int, sought: Sought) -> float:
     factor = 1 + KIND * sum(bool(_KINDS[asks].search(sentence.text) or _KINDS[asks].search(opener)) for asks in sought.asks)
     if sentence.is_heading:
         factor *= HEADING
-    if _EVERYWHERE.match(fold(sentence.text[:120].replace(MARK_START, "").replace(MARK_END, ""))):
+    if _stands_everywhere(sentence.text[:120].replace(MARK_START, "").replace(MARK_END, "")):
         factor *= EVERYWHERE
     return factor
+
+
+@lru_cache(maxsize=10_000)
+def _stands_everywhere(beginning: str) -> bool:
+    """Whether a sentence that begins so is one of every leaflet's; its letters are folded, which takes a while, once for all questions."""
+    return bool(_EVERYWHERE.match(fold(beginning)))
 
 
 def _depends_on(told: tuple[Sentence, ...], at: int) -> list[tuple[int, float]]:
