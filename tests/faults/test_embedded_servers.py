@@ -224,8 +224,9 @@ def test_a_jar_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("online")
 def test_a_fetch_that_is_cut_short_leaves_whole_jars_only(tmp_path: Path) -> None:
     """What a killed first start has fetched is kept and can be trusted by the next."""
-    command = "import sys, pathlib; from opensearch.jars import Version, classpath; classpath(pathlib.Path(sys.argv[1]), Version(sys.argv[2]))"
-    with subprocess.Popen([sys.executable, "-c", command, str(tmp_path), VERSION], env=environment(), stderr=subprocess.DEVNULL) as fetching:
+    code = "import sys, pathlib; from opensearch.jars import Version, classpath; classpath(pathlib.Path(sys.argv[1]), Version(sys.argv[2]))"
+    command = [sys.executable, "-c", code, str(tmp_path), VERSION]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL) as fetching:
         while not list(tmp_path.rglob("lucene-core-*.jar")) and fetching.poll() is None:
             time.sleep(0.01)
         fetching.kill()
