@@ -160,4 +160,10 @@ def _not_started(error: Any, place: Path, log: Path) -> NotStarted:
             reason=f"another one keeps its data in {place}",
             remedy="stop that one, or set BULARIO_HOME to another directory",
         )
+    if "is in the future" in reason or "cannot downgrade" in reason:
+        return NotStarted.because(
+            server="OpenSearch",
+            reason=f"a newer one has written the data in {place}",
+            remedy="set OPENSEARCH_VERSION to that one's, or BULARIO_HOME to another directory",
+        )
     return NotStarted.because(server="OpenSearch", reason=reason, remedy=f"its log is {log}")

@@ -15,11 +15,14 @@ from pathlib import Path
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
 from opensearch import node as embedded
-from opensearch.settings import read
+from opensearch.settings import WrongSettings, read
 
 ROOT = Path(__file__).parents[1]
 VERSION = read(embedded.NodeSettings, os.environ).opensearch_version
-IN_DOCKER = {"": False, "embedded": False, "docker": True}[os.environ.get("SERVERS", "")]
+SERVERS = os.environ.get("SERVERS") or "embedded"
+if SERVERS not in {"embedded", "docker"}:
+    raise WrongSettings(f"SERVERS is {SERVERS}: the tests know embedded servers, or `make test SERVERS=docker`")
+IN_DOCKER = SERVERS == "docker"
 OPENSEARCH_PORT, REDIS_PORT = 9200, 6379
 # Seconds: pulling an image is not counted.
 PATIENCE = 180
