@@ -18,6 +18,8 @@ from tests.conftest import app_of
 from tests.contract.test_api import body
 from tests.faults.test_sync import Erp, one, record
 
+pytestmark = pytest.mark.engines
+
 LEAFLET = "erp:001:patient"
 ADDRESS = f"/v1/leaflets/{LEAFLET}/changes"
 

@@ -90,6 +90,7 @@ def test_every_variable_of_ours_is_one_that_the_process_reads(name: str) -> None
             read(settings, {key: str(value) for key, value in environment.items()})
 
 
+@pytest.mark.engines
 def test_every_setting_of_opensearch_is_one_that_it_knows(client: OpenSearch) -> None:
     """It refuses to start with one that it does not."""
     known = client.cluster.get_settings(params={"include_defaults": "true", "flat_settings": "true"})

@@ -19,6 +19,8 @@ from searchapi import paging
 from searchapi.query import Filters
 from tests.conftest import app_of
 
+pytestmark = pytest.mark.engines
+
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 QUESTION = {"q": "febre", "size": "7"}
 

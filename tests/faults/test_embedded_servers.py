@@ -75,6 +75,7 @@ def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path) -> None:
     assert log.rstrip().endswith("Closed all nodes.")
 
 
+@pytest.mark.engines
 def test_the_tests_meet_the_version_that_was_asked_for(opensearch_url: str) -> None:
     """By its lock when embedded, by its tag in Docker; else the suite would pass twice on the same one."""
     assert connect(opensearch_url).info()["version"]["number"] == VERSION.release

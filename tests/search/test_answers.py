@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import Demo
 
+pytestmark = pytest.mark.engines
+
 
 def search(demo: Demo, question: str, **given: str) -> Any:
     """The JSON of a search."""

@@ -12,6 +12,8 @@ from opensearchpy.exceptions import RequestError
 from opensearch.generations import Indices, OldIndex, current, prepare
 from opensearch.synonyms import synonyms
 
+pytestmark = pytest.mark.engines
+
 # Accented plural, unaccented plural, singular: as leaflets, callers and headings write them.
 TRIPLES = """contraindicações contraindicacoes contraindicação, reações reacoes reação, precauções precaucoes precaução,
 interações interacoes interação, indicações indicacoes indicação, injeções injecoes injeção, soluções solucoes solução,
