@@ -21,7 +21,7 @@ test: .venv/.all ## the whole test suite, on real servers (OPENSEARCH_VERSION=2.
 check: lint types test oldest ## what CI runs: lint, types, tests
 
 oldest: .venv/.all ## the tests of what could differ between OpenSearch's versions, on the oldest supported one
-	OPENSEARCH_VERSION=2.19 $(BIN)/pytest -q -m engines
+	OPENSEARCH_VERSION=2.19 $(BIN)/pytest -q -m engines tests/contract tests/search tests/faults
 
 lint: .venv/.all
 	$(BIN)/ruff check .
