@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
+from indexer.sources.bling import BlingTable
 from indexer.sources.folder import FolderTable
 from indexer.sources.odoo import OdooTable
 from indexer.sources.omie import OmieTable
@@ -25,6 +26,7 @@ from indexer.sources.tryton import TrytonTable
 
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
+    "bling": BlingTable,
     "folder": FolderTable,
     "odoo": OdooTable,
     "omie": OmieTable,

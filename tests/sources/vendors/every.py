@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.sources.vendors.bling import Bling
 from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.omie import Omie
 from tests.sources.vendors.vendor import Vendor
 
-EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2, Omie)
+EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2, Omie, Bling)
