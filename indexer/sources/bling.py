@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -75,6 +75,8 @@ class BlingFields(ErpFields):
 
 class BlingTable(ErpTable):
     """A source of type bling."""
+
+    hangs: ClassVar[bool] = False
 
     type: Literal["bling"] = Field(examples=['"bling"'])
     """Bling's API v3."""

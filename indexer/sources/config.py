@@ -19,6 +19,7 @@ from indexer.sources.folder import FolderTable
 from indexer.sources.odoo import OdooTable
 from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
+from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
@@ -30,6 +31,7 @@ TYPES: Mapping[str, type[SourceTable]] = {
     "folder": FolderTable,
     "odoo": OdooTable,
     "omie": OmieTable,
+    "protheus": ProtheusTable,
     "rest": RestTable,
     "sql": SqlTable,
     "tryton": TrytonTable,

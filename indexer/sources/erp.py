@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import jmespath
 from jmespath.parser import ParsedResult
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused
 from indexer.sources.http import HttpTable
@@ -60,7 +60,9 @@ class ErpFields(Fields[Expression]):
 
 
 class ErpTable(HttpTable, ABC):
-    """The keys of every vendor's type."""
+    """The keys of every vendor's type. `hangs` says whether its wire knows of attachments."""
+
+    hangs: ClassVar[bool] = True
 
     attachments: bool = Field(default=False, examples=["true"])
     """Whether PDFs attached to a product are its leaflets; a product without any has the text of its fields."""
@@ -70,6 +72,13 @@ class ErpTable(HttpTable, ABC):
 
     fields: ErpFields = Field(default_factory=ErpFields, examples=['{ text = "leaflet" }'])
     """Which field of a product says what."""
+
+    @model_validator(mode="after")
+    def _hangs(self) -> ErpTable:
+        if self.attachments and not self.hangs:
+            msg = f'cannot have attachments = true: those of type = "{self.type}" are not read; leave it out, and map a field to `text`'
+            raise ValueError(msg)
+        return self
 
     @abstractmethod
     def wire(self, tries: Tries) -> Wire:

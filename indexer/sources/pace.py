@@ -54,6 +54,11 @@ class Rates:
         self._shared = None if url is None else _shared(url)
         self._away_until = 0.0
 
+    @property
+    def shared(self) -> bool:
+        """Whether the last request was counted in Redis."""
+        return self._shared is not None and time.monotonic() >= self._away_until
+
     def wait(self, account: str, limits: Sequence[RateLimitItem]) -> None:
         """Comes back when one more request of this account is within all limits, and counts it."""
         name = hashlib.sha256(account.encode()).hexdigest()[:32]

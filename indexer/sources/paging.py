@@ -341,6 +341,15 @@ def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[She
         raise SourceChanged(_endless(paging.max_pages))
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a page ended: the page's index, how many records had been read by then, and the key of the last of them."""
+
+    index: int
+    read: int
+    key: object
+
+
 class _Steady:
     """Notices that records were deleted while their pages were read."""
 
@@ -350,8 +359,7 @@ class _Steady:
         self._total: int | None = None
         self._url = ""
         self._read = 0
-        # How many records had been read at the end of each page, and the key of the last of them.
-        self._ends: dict[int, object] = {}
+        self._ends: list[_End] = []
 
     def note(self, sheet: Sheet) -> None:
         """One more page; raises SourceDown where the ERP has fewer records than it had at the page before."""
@@ -365,7 +373,7 @@ class _Steady:
             self._total = total
         self._read += len(sheet.records)
         if paging.recheck is not None:
-            self._ends[self._read] = found(paging.recheck, sheet.records[-1], "paging.recheck")
+            self._ends.append(_End(len(self._ends), self._read, self._keys(sheet)[-1]))
 
     def stay(self, ahead: Ahead, *, cut: bool = False) -> None:
         """After the last page: raises SourceDown where another record stands where a page ended.
@@ -374,13 +382,17 @@ class _Steady:
         """
         if cut and self._total is not None and self._read < self._total:
             raise SourceDown(_moved(self._url))
-        recheck = self._paging.recheck
-        if recheck is None:
-            return
-        ends = list(self._ends)[:-1]
-        for end, sheet in zip(ends, ahead(partial(self._ask, self._paging.only(end - 1)) for end in ends), strict=True):
-            if [found(recheck, record, "paging.recheck") for record in sheet.records] != [self._ends[end]]:
+        ends = self._ends[:-1]
+        for end, sheet in zip(ends, ahead(partial(self._ask, self._paging.only(end.read - 1)) for end in ends), strict=True):
+            if self._keys(sheet) == [end.key]:
+                continue
+            # An ERP that keeps to a size of its own has something else there: then the whole page, asked for as before, tells.
+            if self._keys(self._ask(self._paging.turn(end.index)))[-1:] != [end.key]:
                 raise SourceDown(_moved(sheet.url))
+
+    def _keys(self, sheet: Sheet) -> list[object]:
+        recheck = self._paging.recheck
+        return [] if recheck is None else [found(recheck, record, "paging.recheck") for record in sheet.records]
 
 
 def _moved(url: str) -> str:

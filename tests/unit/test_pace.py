@@ -132,6 +132,7 @@ def test_processes_with_one_account_share_its_limits(redis_url: str) -> None:
         first.wait("omie key-1", [parse("5/minute")])
     assert taken(second, "omie key-1", ["5/minute"]) == 3
     assert taken(second, "omie key-2", ["5/minute"]) == 5
+    assert first.shared
 
 
 def test_without_redis_each_process_keeps_the_limits_by_itself() -> None:

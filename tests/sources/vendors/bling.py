@@ -36,7 +36,8 @@ class Bling(Vendor):
     @property
     def table(self) -> str:
         """See Vendor."""
-        return f'client_id = "{_CLIENT}"\nclient_secret = {{ env = "SECRET" }}\ntokens = "bling.tokens"\nfields = {{ audience = "observacoes" }}'
+        client = f'client_id = "{_CLIENT}"\nclient_secret = {{ env = "SECRET" }}\ntokens = "bling.tokens"\n'
+        return f'{client}fields = {{ audience = "observacoes" }}'
 
     def source_id(self, product: Product) -> str:
         """See Vendor."""
