@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
+from limits import parse
 from pydantic import Field, field_validator
 
 from indexer.sources.auth import basic
@@ -93,7 +94,7 @@ class BlingTable(ErpTable):
     tokens: FilePath = Field(examples=['"tokens/bling"'])
     """The file that holds the refresh token, in a folder where the indexer may write: each renewal replaces it, and locks it meanwhile."""
 
-    rates: Limits = Field(default=("3/second", "120000/day"), examples=['["3/second", "120000/day"]'], validate_default=True)
+    rates: Limits = Field(default=(parse("3/second"), parse("120000/day")), examples=['["3/second", "120000/day"]'])
     """What Bling allows an account, whatever its applications."""
 
     max_in_flight: int = Field(default=3, ge=1, le=64, examples=["3"])

@@ -44,6 +44,7 @@ class Rotating:
         self._line = line
         self._url = url
         self._file = file.resolve()
+        self._beside = self._file.with_name(f"{self._file.name}.new")
         self._blocked = blocked
         self._lock = Lock()
         self._access = ""
@@ -80,6 +81,10 @@ class Rotating:
             raise SourceRefused(self._unwritable(error)) from None
 
     def _kept(self) -> Tokens:
+        with suppress(OSError, ValueError):
+            # Of a process that ended before it could put it in the file's place; without it the file's own is spent.
+            if _tokens(json.loads(self._beside.read_text("utf-8"))):
+                self._beside.replace(self._file)
         try:
             told = self._file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -97,11 +102,8 @@ class Rotating:
         return tokens
 
     def _refreshed(self, spent: Tokens) -> Tokens:
-        beside = self._file.with_name(f"{self._file.name}.new")
-        with suppress(FileNotFoundError):
-            # Of a process that ended in the middle; it held the lock that we hold.
-            beside.unlink()
-        with open(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:  # noqa: PTH123 only os.open sets the mode
+        self._beside.unlink(missing_ok=True)
+        with open(os.open(self._beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:  # noqa: PTH123 only os.open sets the mode
             os.posix_fallocate(file.fileno(), 0, _ROOM)
             form = {"grant_type": "refresh_token", "refresh_token": spent.refresh}
             question = Question(self._url, method="POST", form=form, accepted=frozenset({400, 401, 403, 429}))
@@ -110,7 +112,7 @@ class Rotating:
             file.truncate()
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self._file)
+        self._beside.replace(self._file)
         folder = os.open(self._file.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

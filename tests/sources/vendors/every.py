@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.sources.vendors.bling import Bling
 from tests.sources.vendors.files import Folder, Sql
 from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.omie import Omie
