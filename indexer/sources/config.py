@@ -21,6 +21,7 @@ from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
 from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
+from indexer.sources.sankhya import SankhyaTable
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
 from indexer.sources.tryton import TrytonTable
@@ -33,6 +34,7 @@ TYPES: Mapping[str, type[SourceTable]] = {
     "omie": OmieTable,
     "protheus": ProtheusTable,
     "rest": RestTable,
+    "sankhya": SankhyaTable,
     "sql": SqlTable,
     "tryton": TrytonTable,
 }
