@@ -112,8 +112,9 @@ class TrytonSource(Described):
         self._table = table
         self._rpc = _Rpc(table, Tries(self.breaker))
 
-    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False, names: bool = False) -> Iterator[Page]:
         """See Source. Only the last page has a cursor."""
+        del names
         window = Window(since, self._table.lag, whole=whole)
         return window.pages(self._changes(window, records, ahead) for records in self._changed(window))
 
