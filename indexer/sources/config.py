@@ -14,23 +14,27 @@ from pydantic_core import ErrorDetails
 from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
+from indexer.sources.bling import BlingTable
 from indexer.sources.folder import FolderTable
 from indexer.sources.odoo import OdooTable
 from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
 from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
+from indexer.sources.sankhya import SankhyaTable
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
 from indexer.sources.tryton import TrytonTable
 
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
+    "bling": BlingTable,
     "folder": FolderTable,
     "odoo": OdooTable,
     "omie": OmieTable,
     "protheus": ProtheusTable,
     "rest": RestTable,
+    "sankhya": SankhyaTable,
     "sql": SqlTable,
     "tryton": TrytonTable,
 }

@@ -26,6 +26,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from limits import parse
 from pydantic import Field
 
 from indexer.sources.base import Ahead, Busy, SourceChanged, SourceDown, SourceError, SourceRefused
@@ -114,7 +115,7 @@ class OmieTable(ErpTable):
     app_secret: Secret = Field(examples=['{ env = "OMIE_APP_SECRET" }'])
     """The application's secret."""
 
-    rates: Limits = Field(default=("240/minute",), examples=['["240/minute"]'], validate_default=True)
+    rates: Limits = Field(default=(parse("240/minute"),), examples=['["240/minute"]'])
     """Omie allows 240 requests a minute for each method of an application, counted here for all of its methods together, and 4 at once."""
 
     fields: OmieFields = Field(default_factory=OmieFields, examples=['{ text = "obs_internas" }'])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from tests.sources.vendors.bling import Bling
 from tests.sources.vendors.files import Folder, Sql
 from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.omie import Omie
 from tests.sources.vendors.protheus import Protheus, ProtheusService
 from tests.sources.vendors.rest import RestByCursor, RestByPage
+from tests.sources.vendors.sankhya import Sankhya, SankhyaServer
 from tests.sources.vendors.vendor import Vendor
 
 EVERY: tuple[type[Vendor], ...] = (
+    Bling,
     Folder,
     Odoo,
     OdooJson2,
@@ -18,5 +21,7 @@ EVERY: tuple[type[Vendor], ...] = (
     ProtheusService,
     RestByCursor,
     RestByPage,
+    Sankhya,
+    SankhyaServer,
     Sql,
 )
