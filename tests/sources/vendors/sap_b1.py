@@ -138,7 +138,7 @@ class SapB1(Vendor):
             return told({"AbsoluteEntry": entry, "Attachments2_Lines": lines})
         if self.share_is_down:
             return self.error(404, -5002, "Fail to get the LINUX mount point, please check the configuration")
-        found = next((one for one in product.hung if f"'{one.name}'" == name), None)
+        found = next((one for one in product.hung if one.name == text(name)), None)
         if found is None:
             return self.error(404, -1000, f"File {name} not found")
         return Reply(found.body, 200, {"Content-Type": "application/octet-stream"})
