@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from functools import partial
+from urllib.parse import quote, urljoin
 
 import requests
 
-from indexer.sources.base import SourceChanged, SourceRefused
-from indexer.sources.erp import Row, by_key, listing, quoted
-from indexer.sources.http import Answer
+from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
+from indexer.sources.erp import Row, listing, quoted, standard
+from indexer.sources.http import Answer, Expired
+from indexer.sources.paging import Sheet
 
 TOLD = frozenset({400, 403, 404, 405, 406, 409, 412, 422, 501})
 """Statuses whose bodies say more than they do; what may pass (429, any other 5xx) is left to the line."""
 
 # "$" and what literals are made of stay as SAP's documentation writes them; a blank is %20, because not every server takes a + for one.
 _PLAIN = "$,()'/:=*-."
+_LINK = standard('"@odata.nextLink" || "odata.nextLink" || d."__next"')
 
 
 def address(url: str, options: Mapping[str, str]) -> str:
@@ -29,29 +32,101 @@ def both(*clauses: str) -> str:
     return " and ".join(clause for clause in clauses if clause)
 
 
-def ascending(ask: Callable[[str], Sequence[Row]], key: str, where: str) -> Iterator[Sequence[Row]]:
-    """Pages in the order of their keys, each asked for by the key that the one before ended with; `ask` takes that as a clause of $filter.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """How a list is asked for: `where` a clause of $filter holds, or at the `address` that the page before named.
 
-    Not by the links between pages: those count rows, so what is deleted meanwhile would move others past us. Raises SourceChanged where a
-    server heeds no $filter.
+    `linked` says that the server names the next page wherever there is one, so that one which names none is the last.
     """
 
-    def keyed(row: Row) -> str:
-        if not isinstance(row.get(key), str) or not row[key]:
-            msg = f"{where} gives products without {key}: check the key's name"
+    where: Callable[[str], Sheet]
+    address: Callable[[str], Sheet]
+    linked: bool
+
+
+def ascending(ask: Asker, key: str) -> Iterator[Sequence[Row]]:
+    """Pages in the order of their keys, each asked for by the key that the one before ended with, until one is empty.
+
+    Not by the links between pages: those count rows, so what is deleted meanwhile moves others past us. Only where a server refuses or
+    does not heed that clause are they followed; then SourceDown is raised where a page, asked for once more, ends otherwise than before.
+    """
+
+    def keys(sheet: Sheet) -> list[str]:
+        found = [row.get(key) if isinstance(row, dict) else None for row in sheet.records]
+        if not all(isinstance(one, str) and one for one in found):
+            msg = f"{_bare(sheet)} gives products without {key}: check the key's name"
             raise SourceChanged(msg)
-        return str(row[key])
+        return [str(one) for one in found]
 
-    yield from by_key(lambda last: ask(f"{key} gt {quoted(last)}" if last else ""), keyed)
+    asked = ""
+    sheet = ask.where(asked)
+    while sheet.records:
+        yield _rows(sheet)
+        clause = f"{key} gt {quoted(keys(sheet)[-1])}"
+        try:
+            following = ask.where(clause)
+        except Expired:
+            raise
+        except SourceRefused:
+            if sheet.link is None and not ask.linked:
+                raise
+            yield from _linked(ask, partial(ask.where, asked), sheet, keys)
+            return
+        if following.records and keys(following) == keys(sheet):
+            if sheet.link is None and not ask.linked:
+                msg = f"{_bare(sheet)} heeds no $filter by {key}: its pages go round in a loop"
+                raise SourceChanged(msg)
+            yield from _linked(ask, partial(ask.where, asked), sheet, keys)
+            return
+        asked, sheet = clause, following
 
 
-def rows(told: object, where: str) -> list[Row]:
-    """A page's rows: in `value` (versions 3 and 4), `d.results` or `d` (version 2)."""
+def _linked(ask: Asker, again: Callable[[], Sheet], sheet: Sheet, keys: Callable[[Sheet], list[str]]) -> Iterator[Sequence[Row]]:
+    """The pages after this one, which `again` asks for, by their links; all but the last are asked for twice."""
+    links: set[str] = set()
+    ends: list[_End] = []
+    while sheet.link is not None:
+        if sheet.link in links:
+            msg = f"{_bare(sheet)} names as the next page one that was read already: its pages go round in a loop"
+            raise SourceChanged(msg)
+        links.add(sheet.link)
+        ends.append(_End(again, keys(sheet)[-1:]))
+        again = partial(ask.address, sheet.link)
+        sheet = again()
+        yield _rows(sheet)
+    for end in ends:
+        if keys(end.again())[-1:] != end.keys:
+            msg = f"{_bare(sheet)}: rows were deleted while its pages were read, so some may have been passed over; it is read again"
+            raise SourceDown(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a page is asked for, and the key of its last row."""
+
+    again: Callable[[], Sheet]
+    keys: list[str]
+
+
+def _bare(sheet: Sheet) -> str:
+    return sheet.url.partition("?")[0]
+
+
+def _rows(sheet: Sheet) -> list[Row]:
+    return [row for row in sheet.records if isinstance(row, dict)]
+
+
+def page(answer: Answer) -> Sheet:
+    """A page: its rows, in `value` (versions 3 and 4), `d.results` or `d` (version 2), and the next one's address."""
+    told = answer.json()
     match told:
         case {"value": found} | {"d": {"results": found}} | {"d": list() as found}:
-            return listing(found, where, "rows")
-    msg = f"{where} answered without rows: does it speak OData, and of the version that sources.toml says?"
-    raise SourceChanged(msg)
+            records = listing(found, answer.bare, "rows")
+        case _:
+            msg = f"{answer.bare} answered without rows: does it speak OData, and of the version that sources.toml says?"
+            raise SourceChanged(msg)
+    link = _LINK.search(told)
+    return Sheet(answer.url, None, tuple(records), urljoin(answer.url, str(link)) if link else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ without), and that UpdateDate is empty before the first edit, for which CreateDa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
@@ -32,7 +33,8 @@ from pydantic import Field
 from indexer.sources.base import Ahead, SourceChanged, SourceDown, SourceRefused
 from indexer.sources.erp import Attachment, ErpFields, ErpTable, Row, Wire, columns, standard
 from indexer.sources.http import Answer, Expired, Line, Question, Session, Standing
-from indexer.sources.odata import TOLD, address, ascending, both, problem, refusal, rows
+from indexer.sources.odata import TOLD, Asker, address, ascending, both, page, problem, refusal
+from indexer.sources.paging import Sheet
 from indexer.sources.records import moment
 from indexer.sources.retries import Tries
 from indexer.sources.tables import Expression, Secret, Zone
@@ -125,7 +127,7 @@ class _SapB1(Wire):
     def rows(self, since: datetime | None, ahead: Ahead) -> Iterator[Sequence[Row]]:
         """See Wire."""
         del ahead
-        return ascending(lambda after: self._items(since, after), "ItemCode", self._table.root)
+        return ascending(Asker(partial(self._items, since), self._page, linked=True), "ItemCode")
 
     def key(self, row: Row) -> str:
         """See Wire."""
@@ -137,23 +139,23 @@ class _SapB1(Wire):
         found = ahead(partial(self._attachments, int(row["AttachmentEntry"])) for row in with_any)
         return {self.key(row): attachments for row, attachments in zip(with_any, found, strict=True)}
 
-    def _items(self, since: datetime | None, after: str) -> Sequence[Row]:
+    def _items(self, since: datetime | None, after: str) -> Sheet:
         while True:
             where = both("" if since is None else self._changed(since), after)
             options = {"$select": ",".join(sorted(self._wanted - self._lacking)), "$orderby": "ItemCode"}
             options |= {"$filter": where} if where else {}
-            # The size is forgotten from page to page, and 20 without it.
-            headers = {"Prefer": f"odata.maxpagesize={self._table.page_size}"}
-            url = f"{self._table.root}/Items"
             try:
-                found = self._line.ask(Question(address(url, options), accepted=TOLD, headers=headers), _page)
+                return self._page(address(f"{self._table.root}/Items", options))
             except SourceRefused as error:
                 missing = next((name for name in _OPTIONAL if name not in self._lacking and f"'{name}'" in str(error)), None)
                 if missing is None:
                     raise
                 self._lacking.add(missing)
-            else:
-                return [_dated(row) for row in found]
+
+    def _page(self, url: str) -> Sheet:
+        # The size is forgotten from page to page, and 20 without it.
+        headers = {"Prefer": f"odata.maxpagesize={self._table.page_size}"}
+        return self._line.ask(Question(url, accepted=TOLD, headers=headers), _read)
 
     def _changed(self, since: datetime) -> str:
         """A time of day counts on its own day alone: UpdateTime ge T by itself would pass over what is edited early on a later day."""
@@ -216,9 +218,11 @@ class _Login:
         return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
-def _page(answer: Answer) -> list[Row]:
-    error = _checked(answer, "check the names in `fields`")
-    return [] if error == _NOTHING else rows(answer.json(), answer.bare)
+def _read(answer: Answer) -> Sheet:
+    if _checked(answer, "check the names in `fields`") == _NOTHING:
+        return Sheet(answer.url, None, (), None)
+    sheet = page(answer)
+    return replace(sheet, records=tuple(_dated(row) for row in sheet.records if isinstance(row, dict)))
 
 
 def _entity(answer: Answer) -> Mapping[str, Any]:

@@ -267,11 +267,38 @@ def test_a_share_that_is_down_fails_the_pull_and_one_file_that_is_gone_its_leafl
     assert "cannot be had" in broken.reason
 
 
-def test_a_server_that_heeds_no_filter_is_told_of_and_not_read_in_a_loop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_server_that_pages_by_links_alone_is_read_by_them(tmp_path: Path, *, refuses: bool) -> None:
+    """One that does not heed a clause by ItemCode, or refuses it: relative links, and the size with every page."""
+    rows = [EXAMPLE | {"ItemCode": f"A{number}"} for number in range(7)]
+
+    def answer(request: Request) -> Reply:
+        if request.path.endswith("/Login"):
+            return SESSION
+        if refuses and "gt" in request.query.get("$filter", ""):
+            return told({"error": {"code": 201, "message": {"value": "Invalid filter"}}}, 400)
+        start = int(request.query.get("$skip", 0))
+        more = {"@odata.nextLink": f"Items?$skip={start + 3}"} if start + 3 < len(rows) else {}
+        return told({"value": rows[start : start + 3], **more})
+
+    with reading(answer, tmp_path) as (erp, source):
+        assert pull(source).ids == [f"A{number}" for number in range(7)]
+        assert all(request.headers["Prefer"] == "odata.maxpagesize=100" for request in erp.asked if request.path.endswith("/Items"))
+
+    def deleting(request: Request) -> Reply:
+        if request.query.get("$skip") == "3" and len(rows) == len("0123456"):
+            del rows[0]
+        return answer(request)
+
+    with reading(deleting, tmp_path) as (_, source), pytest.raises(SourceDown, match="rows were deleted while its pages were read"):
+        pull(source)
+
+
+def test_links_that_go_round_are_told_of(tmp_path: Path) -> None:
     """Its pages would never end."""
 
     def answer(request: Request) -> Reply:
-        return SESSION if request.path.endswith("/Login") else told({"value": [EXAMPLE]})
+        return SESSION if request.path.endswith("/Login") else told({"value": [EXAMPLE], "odata.nextLink": "Items?$skip=1"})
 
     with pytest.raises(SourceChanged, match="go round in a loop"):
         pulled(answer, tmp_path)
