@@ -19,6 +19,7 @@ from indexer.sources.odoo import OdooTable
 from indexer.sources.pace import Rates
 from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
+from indexer.sources.s4hana import S4hanaTable
 from indexer.sources.sap_b1 import SapB1Table
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
@@ -30,6 +31,7 @@ TYPES: Mapping[str, type[SourceTable]] = {
     "odoo": OdooTable,
     "protheus": ProtheusTable,
     "rest": RestTable,
+    "s4hana": S4hanaTable,
     "sap_b1": SapB1Table,
     "sql": SqlTable,
     "tryton": TrytonTable,

@@ -61,8 +61,8 @@ def ascending(ask: Asker, key: str) -> Iterator[Sequence[Row]]:
     asked = ""
     sheet = ask.where(asked)
     while sheet.records:
-        yield _rows(sheet)
         clause = f"{key} gt {quoted(keys(sheet)[-1])}"
+        yield _rows(sheet)
         try:
             following = ask.where(clause)
         except Expired:
@@ -93,6 +93,7 @@ def _linked(ask: Asker, again: Callable[[], Sheet], sheet: Sheet, keys: Callable
         ends.append(_End(again, keys(sheet)[-1:]))
         again = partial(ask.address, sheet.link)
         sheet = again()
+        keys(sheet)
         yield _rows(sheet)
     for end in ends:
         if keys(end.again())[-1:] != end.keys:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.protheus import Protheus, ProtheusService
+from tests.sources.vendors.s4hana import S4hana, S4hanaV4
 from tests.sources.vendors.sap_b1 import SapB1, SapB1V1
 from tests.sources.vendors.vendor import Vendor
 
@@ -14,4 +15,6 @@ EVERY: tuple[type[Vendor], ...] = (
     ProtheusService,
     SapB1,
     SapB1V1,
+    S4hana,
+    S4hanaV4,
 )
