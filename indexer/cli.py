@@ -34,6 +34,7 @@ from indexer.pull import Order, Outcome, Stores, ended, pull, sync
 from indexer.readers import Readers
 from indexer.reindex import NotPromoted, Promotion, Reindexing
 from indexer.rejected import RejectedLeaflets
+from indexer.sample import sample
 from indexer.schedule import go_on
 from indexer.settings import Settings
 from indexer.slack import Alerts
@@ -342,14 +343,19 @@ _STATUS = "{:<20} {:<8} {:<26} {:>9} {:>9} {:>9}  {:<9} {:<12} {}"
 
 
 @app.command()
-def check() -> None:
+def check(
+    names: Only = None,
+    rows: Annotated[int, typer.Option("--sample", min=0, help="Show what the mapping makes of so many rows of each source.")] = 0,
+) -> None:
     """Read the configuration, reach every source, OpenSearch and Redis, and change nothing."""
     failed = False
-    with _indexer() as indexer:
+    with _indexer() as indexer, Readers() as readers:
         told = [("OpenSearch", shown(indexer.settings.opensearch_url), indexer.client.info()["version"]["number"])]
-        for source in indexer.sources:
+        shown_rows: dict[str, list[str]] = {}
+        for source in indexer.only(names):
             try:
                 told.append((source.name, "source", source.check()))
+                shown_rows[source.name] = list(sample(source, rows, readers)) if rows else []
             except SourceError as error:
                 failed = True
                 told.append((source.name, "source", f"FAILED: {error}"))
@@ -361,6 +367,8 @@ def check() -> None:
             told.append(("Redis", "cache", "FAILED: does not answer; searches work without it, slower (REDIS_URL says where it runs)"))
     for name, what, answer in told:
         typer.echo(f"{name:<20} {what:<28} {answer}")
+        for line in shown_rows.get(name, ()):
+            typer.echo(line)
     sys.exit(FAILED if failed else DONE)
 
 

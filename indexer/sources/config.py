@@ -16,6 +16,7 @@ from rapidfuzz import fuzz, process
 from indexer.sources.base import Source
 from indexer.sources.folder import FolderTable
 from indexer.sources.odoo import OdooTable
+from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
 from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
@@ -29,6 +30,7 @@ from indexer.sources.tryton import TrytonTable
 TYPES: Mapping[str, type[SourceTable]] = {
     "folder": FolderTable,
     "odoo": OdooTable,
+    "omie": OmieTable,
     "protheus": ProtheusTable,
     "rest": RestTable,
     "s4hana": S4hanaTable,

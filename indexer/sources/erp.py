@@ -122,6 +122,10 @@ class Wire(ABC):
         asked so, else by what `paging.py` does about it. Some may come twice, and some that were edited before.
         """
 
+    def first(self) -> Sequence[Row]:
+        """Some products, for a look at what they are like; none where there are none."""
+        return next(self.rows(None, in_turn), ())
+
     @abstractmethod
     def key(self, row: Row) -> str:
         """By what the vendor itself names a product."""
@@ -171,7 +175,7 @@ class ErpSource(Described):
         if lacking := self._wire.lacking():
             raise SourceRefused(lacking)
         window = Window(None, self._table.lag)
-        rows = next(self._wire.rows(None, _in_turn), ())
+        rows = self._wire.first()
         if not rows:
             return f"{self._table.url} answered, without any product"
         match self._change(window, rows[0]):
@@ -309,6 +313,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _in_turn(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+def in_turn(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
     """See Ahead; each call when the one before is done."""
     return (call() for call in calls)

@@ -118,6 +118,10 @@ class Expired(SourceRefused):
     """The ERP does not know our session, token or key (any more): logged in again, the same question may be answered."""
 
 
+class Unreached(SourceDown):
+    """SourceDown where nothing of the question left for the ERP: asked again at once, it is not asked twice."""
+
+
 class Session:
     """Credentials that a login gives: kept for all threads until the ERP no longer takes them, then had anew by one login.
 
@@ -384,7 +388,7 @@ def _named(error: RequestException, bare: str) -> Exception:
         case ContentDecodingError():
             return SourceChanged(f"{bare} answered with a body that does not unpack as its Content-Encoding says")
         case ConnectTimeout():
-            return SourceDown(f"{bare} cannot be reached: nothing answers there")
+            return Unreached(f"{bare} cannot be reached: nothing answers there")
     causes = {type(cause) for cause in _causes(error)}
     if NameResolutionError in causes:
         why = "cannot be reached: the host's name is not known here"
@@ -394,7 +398,8 @@ def _named(error: RequestException, bare: str) -> Exception:
         why = "broke off: the connection was reset"
     else:
         why = f"broke off ({type(error).__name__})"
-    return SourceDown(f"{bare} {why}")
+    unreached = causes & {NameResolutionError, ConnectionRefusedError}
+    return (Unreached if unreached else SourceDown)(f"{bare} {why}")
 
 
 def _tls(error: SSLError, bare: str) -> Exception:

@@ -37,7 +37,7 @@ _EXACT = 60
 # A wait ends early enough to notice a window that another process emptied.
 _LONGEST_NAP = 1.0
 
-# Answers a round: enough that a slow one among them does not decide, few enough that a short pull has some.
+# Answers a round, at least, and of each place equally many: enough that a slow one does not decide, few enough that a pull has some.
 _ROUND = 8
 # What more places must bring to be kept, and what fewer may cost: less cannot be told from chance.
 _HELPS, _COSTS = 1.05, 0.95
@@ -53,6 +53,11 @@ class Rates:
         self._own = MemoryStorage()
         self._shared = None if url is None else _shared(url)
         self._away_until = 0.0
+
+    @property
+    def shared(self) -> bool:
+        """Whether the last request was counted in Redis."""
+        return self._shared is not None and time.monotonic() >= self._away_until
 
     def wait(self, account: str, limits: Sequence[RateLimitItem]) -> None:
         """Comes back when one more request of this account is within all limits, and counts it."""
@@ -100,23 +105,19 @@ class Places:
         self._clock = clock
         self._changed = threading.Condition()
         self._taken = 0
-        self._waiting = 0
         self.open = most
         self._tried_from: _Found | None = None
         self._rest = _REST
         self._downwards = True
-        self._answers, self._began, self._full = 0, clock(), True
+        self._answers, self._filled, self._early, self._began = 0, 0, 0, clock()
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """A place, for as long as the block runs; SourceDown in it counts as the ERP's having too much to do."""
         with self._changed:
-            self._waiting += 1
-            try:
-                self._changed.wait_for(lambda: self._taken < self.open)
-            finally:
-                self._waiting -= 1
+            self._changed.wait_for(lambda: self._taken < self.open)
             self._taken += 1
+            self._filled += self._taken >= self.open
         try:
             yield
         except SourceDown:
@@ -129,20 +130,24 @@ class Places:
 
     def _left(self, *, failed: bool) -> None:
         with self._changed:
-            self._full = self._full and self._taken == self.open
             self._taken -= 1
             self._answers += 1
             if failed:
                 self.open, self._rest, self._tried_from = max(1, self.open // 2), _REST, None
                 self._begin()
-            elif self._answers >= max(_ROUND, 2 * self.open):
-                if self._full:
+            elif self._early:
+                self._early -= 1
+                self._answers, self._filled, self._began = 0, 0, self._clock()
+            elif self._answers >= self.open * max(2, -(-_ROUND // self.open)):
+                # All places were taken at least once for each answer of all of them: more were wanted than there are.
+                if self._filled * self.open >= self._answers:
                     self._decide(_Found(self.open, self._answers / max(self._clock() - self._began, 1e-9)))
                 self._begin()
             self._changed.notify_all()
 
     def _begin(self) -> None:
-        self._answers, self._began, self._full = 0, self._clock(), True
+        # What is in flight was asked in the round before, and answers in this one too early to say anything of it.
+        self._answers, self._filled, self._early, self._began = 0, 0, self._taken, self._clock()
 
     def _decide(self, now: _Found) -> None:
         before = self._tried_from

@@ -1,4 +1,4 @@
-"""Any ERP whose leaflets a SQL query can read.
+"""Any ERP whose leaflets a SQL query can read: PostgreSQL, MySQL and MariaDB, SQL Server, Oracle, SQLite.
 
     [sources.filial]
     type = "sql"
@@ -7,21 +7,26 @@
     query = "SELECT id, name, html, updated_at, inactive FROM leaflets WHERE updated_at >= :since ORDER BY updated_at, id"
     fields = { id = "id", name = "name", text = "html", updated_at = "updated_at", deleted = "inactive" }
 
-A row whose time of edit is NULL is never `>= :since`: write COALESCE(updated_at, created_at) where the ERP leaves it out.
+    postgresql+psycopg://sac@host/erp      mysql+pymysql://sac@host/erp (MariaDB too)      mssql+pymssql://sac@host/erp
+    oracle+oracledb://sac@host/?service_name=erp                                            sqlite:///erp.sqlite
+
+A row whose time of edit is NULL is never `>= :since`: write COALESCE(updated_at, created_at) where the ERP leaves it out. Times without a
+zone are read, and compared with :since, in `fields.timezone`, whatever the server's own is.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from sqlalchemy import Engine, MappingResult, RowMapping, create_engine, text
+from sqlalchemy import Engine, MappingResult, RowMapping, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
@@ -36,13 +41,22 @@ from leaflets import Change, Content, Unreadable, Withdrawal
 _BATCH = 100
 # Before any row, and a time that every database's own type can hold.
 _FAR_PAST = datetime.fromisoformat("1900-01-01T00:00:00+00:00")
+_MYSQLS_FAR_PAST = "0000-00-00 00:00:00"
 _SINCE = re.compile(r"(?<!:):since\b")
 # SQLSTATEs, or the beginnings of them, that no later try mends: a write, authorisation, unknown database, syntax and rights.
 _PERMANENT = ("25006", "28", "3D", "42")
 _PERMANENT_WORDS = re.compile(
-    r"authentication failed|no pg_hba|does not exist|no such (table|column)|syntax error|not a database|readonly|access denied",
+    r"authentication failed|no pg_hba|does not exist|no such (table|column)|syntax error|not a database|readonly|access denied"
+    # Oracle's, which come in the text: syntax, names and rights, credentials and accounts, an unknown service, a write.
+    r"|ORA-(009\d\d|01017|01031|01045|28\d{3}|12514|12154|01456)|DPY-600[01]",
     re.IGNORECASE,
 )
+# The same by number. MySQL and MariaDB: access, database, column, syntax, rights, table, a write. SQL Server: syntax, column, table,
+# rights, database, login.
+_PERMANENT_NUMBERS = {
+    "mysql": frozenset({1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1290, 1698, 1792}),
+    "mssql": frozenset({102, 156, 207, 208, 229, 230, 916, 4060, 18452, 18456}),
+}
 
 
 class SqlFields(Fields[str]):
@@ -176,16 +190,17 @@ class SqlSource(Described):
 
     def _named(self, error: DBAPIError) -> SourceDown | SourceRefused:
         """What the driver said, without SQLAlchemy's text around it, which quotes the parameters."""
-        told = " ".join(str(error.orig).split())[:300]
-        state = getattr(error.orig, "sqlstate", None) or ""
+        told = " ".join(_words_of(error.orig).split())[:300]
         where = self._engine.url.render_as_string(hide_password=True)
-        if state.startswith(_PERMANENT) or _PERMANENT_WORDS.search(told):
+        if permanent(error.orig, self._engine.dialect.name):
             return SourceRefused(f"{where} refused: {told}")
         return SourceDown(f"{where} did not answer: {told}")
 
     def _since(self, window: Window) -> dict[str, object]:
         if not self._filtered:
             return {}
+        if window.start is None and self._engine.dialect.name == "mysql" and self._table.since_format is None:
+            return {"since": _MYSQLS_FAR_PAST}
         at = (window.start or _FAR_PAST).astimezone(self._table.fields.timezone)
         form = self._table.since_format or ("%Y-%m-%d %H:%M:%S" if self._engine.dialect.name == "sqlite" else None)
         if form is None:
@@ -218,6 +233,25 @@ class SqlSource(Described):
             yield Content(told, media_type(told))
 
 
+def permanent(error: BaseException | None, dialect: str) -> bool:
+    """Whether what a driver raised stays until a person mends it: credentials, names, rights, syntax. All else may pass."""
+    if dialect in _PERMANENT_NUMBERS:
+        return any(number in _PERMANENT_NUMBERS[dialect] for number in _parts(error) if isinstance(number, int))
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith(_PERMANENT) or _PERMANENT_WORDS.search(_words_of(error)) is not None
+
+
+def _words_of(error: BaseException | None) -> str:
+    """A driver's error as a text; pymssql gives bytes."""
+    return " ".join(part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in _parts(error))
+
+
+def _parts(error: BaseException | None) -> tuple[object, ...]:
+    """A driver's number and words; pymssql wraps them once more where it could not connect."""
+    args: tuple[object, ...] = error.args if error is not None else ()
+    return args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+
+
 _COLUMNS = "id name active_ingredients laboratory registration ean audience category active updated_at deleted text content".split()
 
 
@@ -240,4 +274,50 @@ def _engine(table: SqlTable) -> Engine:
             # mode=ro: a wrong path is an error, not a new and empty database.
             read_only = url.set(database=f"file:{url.database}").update_query_dict({"mode": "ro", "uri": "true"})
             return create_engine(read_only, poolclass=NullPool, connect_args={"timeout": seconds})
+        case "mysql":
+            told = {"connect_timeout": seconds, "read_timeout": seconds + 5, "charset": "utf8mb4", "use_unicode": True}
+            return _told_first(create_engine(url, poolclass=NullPool, connect_args=told), partial(_mysql, seconds, table.fields.timezone))
+        case "mssql":
+            told = {"login_timeout": seconds, "timeout": seconds, "read_only": True}
+            return create_engine(url, poolclass=NullPool, connect_args=told)
+        case "oracle":
+            told = {"tcp_connect_timeout": seconds}
+            return _told_first(create_engine(url, poolclass=NullPool, connect_args=told), partial(_oracle, seconds, table.fields.timezone))
     return create_engine(url, poolclass=NullPool)
+
+
+def _told_first(engine: Engine, tell: Callable[[Any], None]) -> Engine:
+    """An engine each of whose connections, a driver's own, is told something before it is used."""
+    event.listen(engine, "connect", lambda connection, _record: tell(connection))
+    return engine
+
+
+def _mysql(seconds: int, zone: ZoneInfo, connection: Any) -> None:
+    """MySQL and MariaDB: read only, a limit on what a statement may take, and TIMESTAMPs in our zone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        # Else a date of zeros, which is what no edit is written as in old tables, cannot be compared with.
+        cursor.execute("SET SESSION sql_mode = REPLACE(REPLACE(@@sql_mode, 'NO_ZERO_IN_DATE', ''), 'NO_ZERO_DATE', '')")
+        cursor.execute("SELECT VERSION()")
+        mariadb = "mariadb" in str(cursor.fetchone()[0]).lower()
+        cursor.execute(f"SET SESSION {f'max_statement_time = {seconds}' if mariadb else f'max_execution_time = {seconds * 1000}'}")
+        try:
+            cursor.execute("SET time_zone = %s", (zone.key,))
+        except connection.Error:
+            # A server without tables of time zones knows offsets alone; today's is right all year where clocks are not changed.
+            cursor.execute("SET time_zone = %s", (_offset(zone),))
+
+
+def _offset(zone: ZoneInfo) -> str:
+    """Today's offset, as "-03:00"."""
+    told = f"{datetime.now(zone):%z}"
+    return f"{told[:3]}:{told[3:5]}"
+
+
+def _oracle(seconds: int, zone: ZoneInfo, connection: Any) -> None:
+    """Oracle: read only, a limit on what a call may take, and our zone."""
+    connection.call_timeout = seconds * 1000
+    with connection.cursor() as cursor:
+        # A zone's key has letters, /, _, + and - alone: ZoneInfo found it.
+        cursor.execute(f"ALTER SESSION SET TIME_ZONE = '{zone.key}'")
+        cursor.execute("SET TRANSACTION READ ONLY")

@@ -10,9 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from limits import parse
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
+from indexer.sources.pace import Rates
 from opensearch import epoch
 from opensearch.process import free_port
 from searchapi.limits import Meter, Scope
@@ -122,7 +124,9 @@ def test_redis_lets_searchapi_do_all_it_does_and_nothing_else(demo: Demo, opense
     told = sha256(guarded.read_text(encoding="utf-8").strip().encode()).hexdigest()
     with redis_server(tmp_path, free_port()) as server, Redis.from_url(server.url) as root:
         for line in re.findall(r"^user (bulario_\w+ .*)$", ACCESS, re.MULTILINE):
-            name, *rules = line.replace("#PASSWORD", f"#{told}").replace("~bulario:", f"~{demo.indices.alias}:").split()
+            # The rates of ERPs are those of every installation that shares this Redis.
+            ours = re.sub(r"~bulario:(?!rates)", f"~{demo.indices.alias}:", line)
+            name, *rules = ours.replace("#PASSWORD", f"#{told}").split()
             root.execute_command("ACL", "SETUSER", name, "reset", *rules)
         app = app_of(opensearch_url, server.url, demo.indices, REDIS_USERNAME="bulario_searchapi", REDIS_PASSWORD_FILE=str(guarded))
         api = app.test_client()
@@ -138,6 +142,11 @@ def test_redis_lets_searchapi_do_all_it_does_and_nothing_else(demo: Demo, opense
         assert root.exists(f"{demo.indices.alias}:seen")
         epoch.begin(server.url.replace("://", "://bulario_indexer:s3gr%3Ado%2F%40%C3%A7@"), demo.indices.alias)
         assert root.exists(epoch.key(demo.indices.alias))
+        rates = Rates(server.url.replace("://", "://bulario_indexer:s3gr%3Ado%2F%40%C3%A7@"))
+        for _ in range(2):
+            rates.wait("omie key", [parse("9/second"), parse("9/day")])
+        assert root.keys("*bulario:rates*")
+        assert rates.shared
         url = server.url.replace("://", "://bulario_searchapi:s3gr%3Ado%2F%40%C3%A7@")
         with Redis.from_url(url) as own:
             own.ping()

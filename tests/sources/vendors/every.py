@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from tests.sources.vendors.files import Folder, Sql
 from tests.sources.vendors.odoo import Odoo, OdooJson2
+from tests.sources.vendors.omie import Omie
 from tests.sources.vendors.protheus import Protheus, ProtheusService
+from tests.sources.vendors.rest import RestByCursor, RestByPage
 from tests.sources.vendors.s4hana import S4hana, S4hanaV4
 from tests.sources.vendors.sap_b1 import SapB1, SapB1V1
 from tests.sources.vendors.vendor import Vendor
 
 EVERY: tuple[type[Vendor], ...] = (
+    Folder,
     Odoo,
     OdooJson2,
+    Omie,
     Protheus,
     ProtheusService,
-    SapB1,
-    SapB1V1,
+    RestByCursor,
+    RestByPage,
     S4hana,
     S4hanaV4,
+    SapB1,
+    SapB1V1,
+    Sql,
 )
