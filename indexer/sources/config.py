@@ -21,7 +21,9 @@ from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
 from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
+from indexer.sources.s4hana import S4hanaTable
 from indexer.sources.sankhya import SankhyaTable
+from indexer.sources.sap_b1 import SapB1Table
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
 from indexer.sources.tryton import TrytonTable
@@ -35,6 +37,8 @@ TYPES: Mapping[str, type[SourceTable]] = {
     "protheus": ProtheusTable,
     "rest": RestTable,
     "sankhya": SankhyaTable,
+    "s4hana": S4hanaTable,
+    "sap_b1": SapB1Table,
     "sql": SqlTable,
     "tryton": TrytonTable,
 }

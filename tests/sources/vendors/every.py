@@ -8,7 +8,9 @@ from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.omie import Omie
 from tests.sources.vendors.protheus import Protheus, ProtheusService
 from tests.sources.vendors.rest import RestByCursor, RestByPage
+from tests.sources.vendors.s4hana import S4hana, S4hanaV4
 from tests.sources.vendors.sankhya import Sankhya, SankhyaServer
+from tests.sources.vendors.sap_b1 import SapB1, SapB1V1
 from tests.sources.vendors.vendor import Vendor
 
 EVERY: tuple[type[Vendor], ...] = (
@@ -23,5 +25,9 @@ EVERY: tuple[type[Vendor], ...] = (
     RestByPage,
     Sankhya,
     SankhyaServer,
+    S4hana,
+    S4hanaV4,
+    SapB1,
+    SapB1V1,
     Sql,
 )
