@@ -15,6 +15,7 @@ from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
 from indexer.sources.folder import FolderTable
+from indexer.sources.frappe import FrappeTable
 from indexer.sources.odoo import OdooTable
 from indexer.sources.pace import Rates
 from indexer.sources.rest import RestTable
@@ -25,6 +26,7 @@ from indexer.sources.tryton import TrytonTable
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
     "folder": FolderTable,
+    "frappe": FrappeTable,
     "odoo": OdooTable,
     "rest": RestTable,
     "sql": SqlTable,

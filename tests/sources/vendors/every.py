@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tests.sources.vendors.frappe import Frappe
 from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.vendor import Vendor
 
-EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2)
+EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2, Frappe)
