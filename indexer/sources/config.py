@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
+from indexer.sources.dolibarr import DolibarrTable
 from indexer.sources.folder import FolderTable
 from indexer.sources.frappe import FrappeTable
 from indexer.sources.odoo import OdooTable
@@ -25,6 +26,7 @@ from indexer.sources.tryton import TrytonTable
 
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
+    "dolibarr": DolibarrTable,
     "folder": FolderTable,
     "frappe": FrappeTable,
     "odoo": OdooTable,

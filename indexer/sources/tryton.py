@@ -23,6 +23,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -312,7 +313,8 @@ def _plain(value: Any) -> object:  # any of Tryton's kinds
         case {"__class__": "Decimal", "decimal": str(digits)}:
             return Decimal(digits)
         case {"__class__": "bytes", "base64": str(packed)}:
-            return base64.b64decode(packed)
+            with suppress(ValueError):
+                return base64.b64decode(packed)
     return value
 
 

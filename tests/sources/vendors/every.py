@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.sources.vendors.dolibarr import Dolibarr
 from tests.sources.vendors.frappe import Frappe
 from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.vendor import Vendor
 
-EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2, Frappe)
+EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2, Frappe, Dolibarr)
