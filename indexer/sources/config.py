@@ -18,7 +18,9 @@ from indexer.sources.dolibarr import DolibarrTable
 from indexer.sources.folder import FolderTable
 from indexer.sources.frappe import FrappeTable
 from indexer.sources.odoo import OdooTable
+from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
+from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
@@ -30,6 +32,8 @@ TYPES: Mapping[str, type[SourceTable]] = {
     "folder": FolderTable,
     "frappe": FrappeTable,
     "odoo": OdooTable,
+    "omie": OmieTable,
+    "protheus": ProtheusTable,
     "rest": RestTable,
     "sql": SqlTable,
     "tryton": TrytonTable,

@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import jmespath
 from jmespath.parser import ParsedResult
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused
 from indexer.sources.http import HttpTable
@@ -60,7 +60,9 @@ class ErpFields(Fields[Expression]):
 
 
 class ErpTable(HttpTable, ABC):
-    """The keys of every vendor's type."""
+    """The keys of every vendor's type. `hangs` says whether its wire knows of attachments."""
+
+    hangs: ClassVar[bool] = True
 
     attachments: bool = Field(default=False, examples=["true"])
     """Whether PDFs attached to a product are its leaflets; a product without any has the text of its fields."""
@@ -70,6 +72,13 @@ class ErpTable(HttpTable, ABC):
 
     fields: ErpFields = Field(default_factory=ErpFields, examples=['{ text = "leaflet" }'])
     """Which field of a product says what."""
+
+    @model_validator(mode="after")
+    def _hangs(self) -> ErpTable:
+        if self.attachments and not self.hangs:
+            msg = f'cannot have attachments = true: those of type = "{self.type}" are not read; leave it out, and map a field to `text`'
+            raise ValueError(msg)
+        return self
 
     @abstractmethod
     def wire(self, tries: Tries) -> Wire:
@@ -112,6 +121,10 @@ class Wire(ABC):
         None is left out, however many are edited, added or deleted while the pages are read: by keys that ascend where the vendor can be
         asked so, else by what `paging.py` does about it. Some may come twice, and some that were edited before.
         """
+
+    def first(self) -> Sequence[Row]:
+        """Some products, for a look at what they are like; none where there are none."""
+        return next(self.rows(None, in_turn), ())
 
     @abstractmethod
     def key(self, row: Row) -> str:
@@ -162,7 +175,7 @@ class ErpSource(Described):
         if lacking := self._wire.lacking():
             raise SourceRefused(lacking)
         window = Window(None, self._table.lag)
-        rows = next(self._wire.rows(None, _in_turn), ())
+        rows = self._wire.first()
         if not rows:
             return f"{self._table.url} answered, without any product"
         match self._change(window, rows[0]):
@@ -305,6 +318,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _in_turn(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+def in_turn(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
     """See Ahead; each call when the one before is done."""
     return (call() for call in calls)

@@ -40,6 +40,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
 _MOST_REDIRECTS = 5
 _CHUNK = 64 * 1024
+_LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii", "ascii"})
 # As much of an error as is searched for what makes it permanent: its own words come first, the stack behind them may be of any length.
 _ERROR_BYTES = 16 * 1024
 
@@ -115,6 +116,10 @@ class Standing:
 
 class Expired(SourceRefused):
     """The ERP does not know our session, token or key (any more): logged in again, the same question may be answered."""
+
+
+class Unreached(SourceDown):
+    """SourceDown where nothing of the question left for the ERP: asked again at once, it is not asked twice."""
 
 
 class Session:
@@ -197,9 +202,11 @@ def text(body: bytes, declared: str | None) -> str:
     """A body as text: UTF-8 if it is that, else as declared, else Windows-1252. Raises ValueError where it is none of them.
 
     The declaration comes second because ERPs declare wrongly or nothing at all, and no other encoding passes for UTF-8 by chance;
-    guessing by statistics was wrong for Portuguese nine times of nine.
+    guessing by statistics was wrong for Portuguese nine times of nine. Declared as Latin-1 it is read as Windows-1252 first, as browsers
+    do: what differs are quotation marks and dashes, where Latin-1 has control characters.
     """
-    for charset in ("utf-8-sig", declared, "cp1252"):
+    latin = (declared or "").lower() in _LATIN
+    for charset in ("utf-8-sig", None if latin else declared, "cp1252", declared):
         if charset:
             with suppress(UnicodeDecodeError, LookupError):
                 return body.decode(charset)
@@ -381,7 +388,7 @@ def _named(error: RequestException, bare: str) -> Exception:
         case ContentDecodingError():
             return SourceChanged(f"{bare} answered with a body that does not unpack as its Content-Encoding says")
         case ConnectTimeout():
-            return SourceDown(f"{bare} cannot be reached: nothing answers there")
+            return Unreached(f"{bare} cannot be reached: nothing answers there")
     causes = {type(cause) for cause in _causes(error)}
     if NameResolutionError in causes:
         why = "cannot be reached: the host's name is not known here"
@@ -391,7 +398,8 @@ def _named(error: RequestException, bare: str) -> Exception:
         why = "broke off: the connection was reset"
     else:
         why = f"broke off ({type(error).__name__})"
-    return SourceDown(f"{bare} {why}")
+    unreached = causes & {NameResolutionError, ConnectionRefusedError}
+    return (Unreached if unreached else SourceDown)(f"{bare} {why}")
 
 
 def _tls(error: SSLError, bare: str) -> Exception:

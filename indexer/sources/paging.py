@@ -87,6 +87,9 @@ class _Numbered(_Sized):
     total: Expression | None = Field(default=None, examples=['"total"'])
     """Where the answer says how many records there are: where that shrinks from one page to the next, records were deleted meanwhile."""
 
+    last: Literal["short", "empty"] = Field(default="short", examples=['"empty"'])
+    """Which page is the last where the answer does not say: the first that is shorter than those before, or only one without records."""
+
     recheck: Expression | None = Field(default=None, examples=['"code"'])
     """Where a record has its key, if the records are sorted by it or by something else that stays. After the last page the last record of
     each page before it is asked for again, by itself: another one there means that records were deleted meanwhile."""
@@ -272,15 +275,32 @@ def _linked(paging: ByCursor | ByNextLink, ask: Ask) -> Iterator[Sheet]:
 
 
 class _Asker:
-    """Asks for numbered pages, until one says that it is the last: what was to be asked ahead and has not left yet need not any more."""
+    """Asks for numbered pages, until one says that it is the last: what was to be asked ahead and has not left yet need not any more.
+
+    `pages` is how many there are at most, or how many the ERP said that there are.
+    """
 
     def __init__(self, paging: ByPage | ByOffset, ask: Ask) -> None:
         self._paging = paging
         self._ask = ask
         self._ended = Event()
+        self.pages = paging.max_pages
 
-    def sheet(self, turn: Turn) -> Sheet:
-        """The page, or one without records past the end."""
+    def sheets(self, ahead: Ahead) -> Iterator[Sheet]:
+        """The pages from the first one on, those past the end without records."""
+        # Where the first page tells how many there are it goes alone: whoever asks past the end is punished by some (Omie).
+        alone = isinstance(self._paging, ByPage) and self._paging.total_pages is not None
+        if alone:
+            yield self._sheet(self._paging.turn(0))
+        yield from ahead(self._calls(1 if alone else 0))
+
+    def _calls(self, index: int) -> Iterator[Callable[[], Sheet]]:
+        # `pages` may have been learnt meanwhile.
+        while index < self.pages:
+            yield partial(self._sheet, self._paging.turn(index))
+            index += 1
+
+    def _sheet(self, turn: Turn) -> Sheet:
         if self._ended.is_set():
             return Sheet("", None, (), None)
         sheet = self._ask(turn)
@@ -293,23 +313,13 @@ class _Asker:
 def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[Sheet]:
     rounds = _Rounds()
     steady = _Steady(paging, ask)
-    pages = paging.max_pages
-
     asker = _Asker(paging, ask)
-
-    def calls() -> Iterator[Callable[[], Sheet]]:
-        index = 0
-        # `pages` may have been learnt meanwhile.
-        while index < pages:
-            yield partial(asker.sheet, paging.turn(index))
-            index += 1
-
     size = before = 0
-    for index, sheet in enumerate(ahead(calls())):
+    for index, sheet in enumerate(asker.sheets(ahead)):
         here = len(sheet.records)
         size = size or here
         if not here:
-            steady.stay(ahead)
+            steady.stay(ahead, cut=True)
             return
         if rounds.closed_by(sheet.records):
             # Some ERPs answer a number past the end with the last page; one that was full would have been followed by another.
@@ -320,15 +330,24 @@ def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[She
         steady.note(sheet)
         yield sheet
         told = paging.pages(sheet.body)
-        pages = min(pages, told if told is not None else pages)
+        asker.pages = min(asker.pages, told if told is not None else asker.pages)
         if _is_last(paging, sheet, full=size, index=index, known=told):
             steady.stay(ahead)
             return
         if isinstance(paging, ByOffset) and here < paging.size:
             _nothing_between(paging, ask, index * paging.size + here)
         before = here
-    if pages == paging.max_pages:
+    if asker.pages == paging.max_pages:
         raise SourceChanged(_endless(paging.max_pages))
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a page ended: the page's index, how many records had been read by then, and the key of the last of them."""
+
+    index: int
+    read: int
+    key: object
 
 
 class _Steady:
@@ -338,13 +357,14 @@ class _Steady:
         self._paging = paging
         self._ask = ask
         self._total: int | None = None
+        self._url = ""
         self._read = 0
-        # How many records had been read at the end of each page, and the key of the last of them.
-        self._ends: dict[int, object] = {}
+        self._ends: list[_End] = []
 
     def note(self, sheet: Sheet) -> None:
         """One more page; raises SourceDown where the ERP has fewer records than it had at the page before."""
         paging = self._paging
+        self._url = sheet.url
         if paging.total is not None:
             told = str(found(paging.total, sheet.body, "paging.total"))
             total = int(told) if told.isdecimal() else None
@@ -353,17 +373,26 @@ class _Steady:
             self._total = total
         self._read += len(sheet.records)
         if paging.recheck is not None:
-            self._ends[self._read] = found(paging.recheck, sheet.records[-1], "paging.recheck")
+            self._ends.append(_End(len(self._ends), self._read, self._keys(sheet)[-1]))
 
-    def stay(self, ahead: Ahead) -> None:
-        """After the last page: raises SourceDown where another record stands where a page ended."""
-        recheck = self._paging.recheck
-        if recheck is None:
-            return
-        ends = list(self._ends)[:-1]
-        for end, sheet in zip(ends, ahead(partial(self._ask, self._paging.only(end - 1)) for end in ends), strict=True):
-            if [found(recheck, record, "paging.recheck") for record in sheet.records] != [self._ends[end]]:
+    def stay(self, ahead: Ahead, *, cut: bool = False) -> None:
+        """After the last page: raises SourceDown where another record stands where a page ended.
+
+        Or where the pages ended with an empty one (`cut`) before there were as many records as the ERP has.
+        """
+        if cut and self._total is not None and self._read < self._total:
+            raise SourceDown(_moved(self._url))
+        ends = self._ends[:-1]
+        for end, sheet in zip(ends, ahead(partial(self._ask, self._paging.only(end.read - 1)) for end in ends), strict=True):
+            if self._keys(sheet) == [end.key]:
+                continue
+            # An ERP that keeps to a size of its own has something else there: then the whole page, asked for as before, tells.
+            if self._keys(self._ask(self._paging.turn(end.index)))[-1:] != [end.key]:
                 raise SourceDown(_moved(sheet.url))
+
+    def _keys(self, sheet: Sheet) -> list[object]:
+        recheck = self._paging.recheck
+        return [] if recheck is None else [found(recheck, record, "paging.recheck") for record in sheet.records]
 
 
 def _moved(url: str) -> str:
@@ -373,14 +402,14 @@ def _moved(url: str) -> str:
 def _is_last(paging: ByPage | ByOffset, sheet: Sheet, *, full: int, index: int, known: int | None) -> bool:
     """Whether no page follows.
 
-    Where the ERP does not say, a page shorter than the first one is the last. The first one cannot be: an ERP that gives fewer
-    records than asked for makes every page as short.
+    Where the ERP does not say, a page shorter than the first one is the last, unless only an empty one is. The first one cannot be:
+    an ERP that gives fewer records than asked for makes every page as short.
     """
     if paging.more is not None:
         return not truthy(found(paging.more, sheet.body, "paging.more"))
     if known is not None:
         return index + 1 >= known
-    return len(sheet.records) < full
+    return paging.last == "short" and len(sheet.records) < full
 
 
 def _nothing_between(paging: ByOffset, ask: Ask, after: int) -> None:

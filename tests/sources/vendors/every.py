@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from tests.sources.vendors.dolibarr import Dolibarr
+from tests.sources.vendors.files import Folder, Sql
 from tests.sources.vendors.frappe import Frappe
 from tests.sources.vendors.odoo import Odoo, OdooJson2
+from tests.sources.vendors.omie import Omie
+from tests.sources.vendors.protheus import Protheus, ProtheusService
+from tests.sources.vendors.rest import RestByCursor, RestByPage
 from tests.sources.vendors.vendor import Vendor
 
-EVERY: tuple[type[Vendor], ...] = (Odoo, OdooJson2, Frappe, Dolibarr)
+EVERY: tuple[type[Vendor], ...] = (
+    Dolibarr,
+    Folder,
+    Frappe,
+    Odoo,
+    OdooJson2,
+    Omie,
+    Protheus,
+    ProtheusService,
+    RestByCursor,
+    RestByPage,
+    Sql,
+)

@@ -94,6 +94,9 @@ class Vendor(ABC):
     has_times: ClassVar[bool] = True
     """Whether it can be asked for what changed."""
 
+    has_requests: ClassVar[bool] = True
+    """Whether it is asked by HTTP, so that sessions, limits and faults of a wire are its business."""
+
     hangs: ClassVar[bool] = False
     """Whether files can hang on a product."""
 
@@ -150,9 +153,16 @@ class Vendor(ABC):
         """All sessions end."""
         raise NotImplementedError
 
+    def a_minute_passes(self) -> None:  # noqa: B027 most ERPs do not care
+        """As between two pulls of a schedule."""
+
     def source(self, folder: Path, stand_in: StandIn, more: str = "") -> Source:
         """The source that pulls it, as ten lines of sources.toml describe it."""
-        return source_of(folder, f'type = "{self.kind}"\nurl = "{stand_in.url}"\n{self.table}\n{more}', **self.secrets)
+        return source_of(folder, f'type = "{self.kind}"\n{self.address(stand_in)}\n{self.table}\n{more}', **self.secrets)
+
+    def address(self, stand_in: StandIn) -> str:
+        """Where it is, as its table says it."""
+        return f'url = "{stand_in.url}"'
 
     @contextmanager
     def running(self) -> Iterator[StandIn]:
