@@ -15,7 +15,9 @@ from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
 from indexer.sources.bling import BlingTable
+from indexer.sources.dolibarr import DolibarrTable
 from indexer.sources.folder import FolderTable
+from indexer.sources.frappe import FrappeTable
 from indexer.sources.odoo import OdooTable
 from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
@@ -31,7 +33,9 @@ from indexer.sources.tryton import TrytonTable
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
     "bling": BlingTable,
+    "dolibarr": DolibarrTable,
     "folder": FolderTable,
+    "frappe": FrappeTable,
     "odoo": OdooTable,
     "omie": OmieTable,
     "protheus": ProtheusTable,

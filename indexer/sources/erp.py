@@ -294,8 +294,13 @@ def by_key(ask: Callable[[str], Sequence[Row]], key: Callable[[Row], str], first
 
 def columns(fields: ErpFields) -> tuple[str, ...]:
     """The fields of a row which the customer's mapping reads, where an ERP must be told which to give; sorted."""
+    return tuple(sorted({name for expression in expressions(fields) for name in _roots(expression.parsed)}))
+
+
+def expressions(fields: ErpFields) -> Iterator[ParsedResult]:
+    """Every expression of the customer's mapping."""
     places = [getattr(fields, name) for name in type(fields).model_fields] + list(fields.sections.values())
-    return tuple(sorted({name for place in places if isinstance(place, ParsedResult) for name in _roots(place.parsed)}))
+    return (place for place in places if isinstance(place, ParsedResult))
 
 
 # Of these only the first part is looked for in the row, the others in what was found.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.sources.vendors.bling import Bling
+from tests.sources.vendors.dolibarr import Dolibarr
 from tests.sources.vendors.files import Folder, Sql
+from tests.sources.vendors.frappe import Frappe
 from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.omie import Omie
 from tests.sources.vendors.protheus import Protheus, ProtheusService
@@ -15,7 +17,9 @@ from tests.sources.vendors.vendor import Vendor
 
 EVERY: tuple[type[Vendor], ...] = (
     Bling,
+    Dolibarr,
     Folder,
+    Frappe,
     Odoo,
     OdooJson2,
     Omie,
