@@ -292,9 +292,9 @@ def by_key(ask: Callable[[str], Sequence[Row]], key: Callable[[Row], str], first
         last = following
 
 
-def columns(fields: ErpFields) -> tuple[str, ...]:
-    """The fields of a row which the customer's mapping reads, where an ERP must be told which to give; sorted."""
-    places = [getattr(fields, name) for name in type(fields).model_fields] + list(fields.sections.values())
+def columns(fields: ErpFields, *keys: str) -> tuple[str, ...]:
+    """The fields of a row which the customer's mapping reads, or these keys of it, for an ERP that must be told which to give; sorted."""
+    places = [getattr(fields, name) for name in keys or type(fields).model_fields] + ([] if keys else list(fields.sections.values()))
     return tuple(sorted({name for place in places if isinstance(place, ParsedResult) for name in _roots(place.parsed)}))
 
 
