@@ -27,7 +27,7 @@ from pydantic import Field, field_validator
 
 from indexer.sources.auth import basic
 from indexer.sources.base import Ahead, Busy, SourceChanged, SourceRefused
-from indexer.sources.erp import Deletion, ErpFields, ErpTable, Row, Wire, in_turn, listing, standard
+from indexer.sources.erp import Deletion, ErpFields, ErpTable, Row, Wire, columns, in_turn, listing, standard
 from indexer.sources.http import Answer, Line, Question, Standing
 from indexer.sources.paging import ByPage, Sheet, Turn, sheets
 from indexer.sources.retries import Garbled, Tries
@@ -38,6 +38,10 @@ from indexer.sources.window import wall
 _PAGE = 100
 _ALL, _DELETED = "5", "4"
 _GONE = "E"
+# What a page says of a product.
+_LISTED = frozenset(
+    {"id", "idProdutoPai", "nome", "codigo", "preco", "precoCusto", "estoque", "tipo", "situacao", "formato", "descricaoCurta", "imagemURL"}
+)
 # A window of more than a year is refused; this is less in any year.
 _LONGEST = timedelta(days=360)
 # What a 429 asks to wait, by the period that it names; one that names none is the block of an address.
@@ -127,6 +131,7 @@ class _Bling(Wire):
         credentials = Rotating(Line(table, shown), f"{table.url}/oauth/token", table.tokens, _NO_TOKENS)
         self._line = Line(table, credentials, tries)
         self._url = f"{table.url}/produtos"
+        self._fields = table.fields
         self._zone = table.fields.timezone
 
     def rows(self, since: datetime | None, ahead: Ahead) -> Iterator[Sequence[Row]]:
@@ -135,6 +140,16 @@ class _Bling(Wire):
             listed = [row for sheet in self._sheets(criteria) for row in listing(list(sheet.records), self._url, "products")]
             for start in range(0, len(listed), _PAGE):
                 yield self._whole(listed[start : start + _PAGE], ahead)
+
+    def names(self, ahead: Ahead) -> Iterator[Sequence[Row]]:
+        """See Wire; from the pages alone, unless the audience stands beside the texts."""
+        if not _LISTED.issuperset(columns(self._fields, "id", "audience", "deleted")):
+            return self.rows(None, ahead)
+        return (
+            listing(list(sheet.records), self._url, "products")
+            for criteria in self._windows(_ALL, None)
+            for sheet in self._sheets(criteria)
+        )
 
     def first(self) -> Sequence[Row]:
         """See Wire."""

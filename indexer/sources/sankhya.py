@@ -169,7 +169,7 @@ class _Sankhya(Wire):
     def __init__(self, table: SankhyaTable, services: _Services) -> None:
         self._table = table
         self._services = services
-        self._times = () if table.fields.updated_at is None else columns(ErpFields(id=table.fields.updated_at))
+        self._times = columns(table.fields, "updated_at")
         self._time: str | None = self._times[0] if len(self._times) == 1 else None
         self._lock = Lock()
         self._in_order = True
@@ -183,6 +183,11 @@ class _Sankhya(Wire):
     def first(self) -> Sequence[Row]:
         """See Wire."""
         return self._loaded((), self._columns())
+
+    def names(self, ahead: Ahead) -> Iterator[Sequence[Row]]:
+        """See Wire."""
+        del ahead
+        return self._pages((), self._columns("id", "audience", "deleted"))
 
     def key(self, row: Row) -> str:
         """See Wire."""
@@ -217,8 +222,8 @@ class _Sankhya(Wire):
     def _among(self, keys: Sequence[str]) -> _Condition:
         return _Condition(f"this.{self._table.key} IN ({', '.join('?' * len(keys))})", tuple(keys), "I")
 
-    def _columns(self) -> tuple[str, ...]:
-        others = set(columns(self._table.fields)) - set(self._times)
+    def _columns(self, *keys: str) -> tuple[str, ...]:
+        others = set(columns(self._table.fields, *keys)) - set(self._times)
         return tuple(sorted(others | {self._table.key, *([self._edited()] if self._times else ())}))
 
     def _edited(self) -> str:

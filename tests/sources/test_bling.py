@@ -19,7 +19,7 @@ from indexer.sources.config import Misconfigured
 from indexer.sources.retries import Tries
 from indexer.sources.tables import Surroundings
 from leaflets import Change, Withdrawal
-from tests.sources.standin import Reply, Request, StandIn, one_by_one, pull, serving, source_of, told
+from tests.sources.standin import Reply, Request, StandIn, gathered, one_by_one, pull, serving, source_of, told
 from tests.sources.vendors.bling import Bling, error, too_many
 
 QUICK = 'rates = ["10000/second"]\ntimeout = 5\n'
@@ -316,6 +316,19 @@ def test_a_product_deleted_after_it_was_listed_is_left_out(tmp_path: Path) -> No
     held(tmp_path)
     with serving(answer) as erp:
         assert pull(source(tmp_path, erp.url)).ids == ["2"]
+
+
+def test_who_is_there_is_asked_of_the_pages_alone(tmp_path: Path, erp: Bling, running: StandIn) -> None:
+    """The second look at what is gone would take hours with every text."""
+    held(tmp_path)
+    erp.put("P2", "vpalavrax", inactive=True)
+    named = gathered(source(tmp_path, running.url).pages(None, one_by_one, whole=True, names=True))
+    assert [type(change) for change in named.changes] == [Change, Withdrawal, Change, Change]
+    assert named.complete
+    assert not any(request.path.startswith("/produtos/") for request in running.asked)
+    told_by_texts = source(tmp_path, running.url, 'fields = { audience = "observacoes" }')
+    assert len(gathered(told_by_texts.pages(None, one_by_one, whole=True, names=True)).changes) == 4
+    assert sum(request.path.startswith("/produtos/") for request in running.asked) == 4
 
 
 @pytest.mark.parametrize(("situation", "kind"), [("A", Change), ("I", Withdrawal), ("E", Withdrawal)])

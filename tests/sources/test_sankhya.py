@@ -13,7 +13,7 @@ import pytest
 from indexer.sources.base import Source, SourceChanged, SourceDown, SourceRefused
 from indexer.sources.config import Misconfigured
 from leaflets import Unreadable, Withdrawal
-from tests.sources.standin import Reply, Request, pull, serving, source_of, told
+from tests.sources.standin import Reply, Request, gathered, one_by_one, pull, serving, source_of, told
 from tests.sources.vendors.sankhya import Sankhya, SankhyaServer, answered, failed, records
 
 SECRETS = {"SECRET": "nothing-secret", "TOKEN": "nothing-token", "APPKEY": "nothing-appkey"}
@@ -303,6 +303,16 @@ def test_a_product_without_a_leaflet_is_told_by_its_key(tmp_path: Path) -> None:
         (only,) = pull(source(tmp_path, erp.url, 'fields = { updated_at = "DHALTER" }')).changes
     assert isinstance(only, Unreadable)
     assert (only.source_id, "no leaflet" in only.reason) == ("1", True)
+
+
+def test_who_is_there_is_asked_for_without_texts(tmp_path: Path) -> None:
+    """The second look at what is gone needs no more than keys, times and marks."""
+    erp = SankhyaServer()
+    erp.put("P1", "vprimeirax")
+    with erp.running() as stand_in:
+        named = gathered(source(tmp_path, stand_in.url).pages(None, one_by_one, whole=True, names=True))
+    assert (len(named.changes), named.complete) == (1, True)
+    assert question(stand_in.asked[-1])["entity"][0]["fieldset"]["list"] == "ATIVO,CODPROD,DHALTER"
 
 
 def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
