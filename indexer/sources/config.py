@@ -15,13 +15,17 @@ from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
 from indexer.sources.bling import BlingTable
+from indexer.sources.dolibarr import DolibarrTable
 from indexer.sources.folder import FolderTable
+from indexer.sources.frappe import FrappeTable
 from indexer.sources.odoo import OdooTable
 from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
 from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
+from indexer.sources.s4hana import S4hanaTable
 from indexer.sources.sankhya import SankhyaTable
+from indexer.sources.sap_b1 import SapB1Table
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
 from indexer.sources.tryton import TrytonTable
@@ -29,12 +33,16 @@ from indexer.sources.tryton import TrytonTable
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
     "bling": BlingTable,
+    "dolibarr": DolibarrTable,
     "folder": FolderTable,
+    "frappe": FrappeTable,
     "odoo": OdooTable,
     "omie": OmieTable,
     "protheus": ProtheusTable,
     "rest": RestTable,
     "sankhya": SankhyaTable,
+    "s4hana": S4hanaTable,
+    "sap_b1": SapB1Table,
     "sql": SqlTable,
     "tryton": TrytonTable,
 }

@@ -294,8 +294,13 @@ def by_key(ask: Callable[[str], Sequence[Row]], key: Callable[[Row], str], first
 
 def columns(fields: ErpFields, *keys: str) -> tuple[str, ...]:
     """The fields of a row which the customer's mapping reads, or these keys of it, for an ERP that must be told which to give; sorted."""
+    return tuple(sorted({name for expression in expressions(fields, *keys) for name in _roots(expression.parsed)}))
+
+
+def expressions(fields: ErpFields, *keys: str) -> Iterator[ParsedResult]:
+    """Every expression of the customer's mapping, or of these keys of it."""
     places = [getattr(fields, name) for name in keys or type(fields).model_fields] + ([] if keys else list(fields.sections.values()))
-    return tuple(sorted({name for place in places if isinstance(place, ParsedResult) for name in _roots(place.parsed)}))
+    return (place for place in places if isinstance(place, ParsedResult))
 
 
 # Of these only the first part is looked for in the row, the others in what was found.
