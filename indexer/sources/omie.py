@@ -56,6 +56,8 @@ _OUR_FAULT = re.compile(r"app_?key|app_?secret|chave de acesso|aplicativo|suspen
 _TAG = re.compile(r"</?[a-z][^>]*>", re.IGNORECASE)
 _NOTHING = "5113"
 _EDITED = "info.dAlt && join(' ', [info.dAlt, info.hAlt || '00:00:00']) || info.dInc && join(' ', [info.dInc, info.hInc || '00:00:00'])"
+# One of which it is not known counts as edited long ago.
+_EVER = f"{_EDITED} || '00/00/0000'"
 _PAGING = ByPage(
     by="page",
     parameter="pagina",
@@ -84,7 +86,7 @@ class OmieFields(ErpFields):
     ean: Expression | None = Field(default=standard("ean"), examples=['"ean"'])
     """Its EAN."""
 
-    updated_at: Expression | None = Field(default=standard(_EDITED), examples=["\"join(' ', [info.dAlt, info.hAlt])\""])
+    updated_at: Expression | None = Field(default=standard(_EVER), examples=["\"join(' ', [info.dAlt, info.hAlt])\""])
     """When it was last edited or, where it never was, added."""
 
     updated_at_format: str = Field(default=_FORMAT, examples=['"%d/%m/%Y %H:%M:%S"'])

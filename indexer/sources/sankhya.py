@@ -216,8 +216,9 @@ class _Sankhya(Wire):
         return _SWITCH_ON if self.first() else ""
 
     def _since(self, since: datetime) -> _Condition:
-        start = wall(since, self._table.fields.timezone).strftime(_FORMAT)
-        return _Condition(f"this.{self._edited()} >= ?", (start,), "H")
+        # Later than the second before: times are whole seconds, and this is how the vendor's examples ask.
+        before = wall(since, self._table.fields.timezone) - timedelta(seconds=1)
+        return _Condition(f"this.{self._edited()} > ?", (before.strftime(_FORMAT),), "H")
 
     def _among(self, keys: Sequence[str]) -> _Condition:
         return _Condition(f"this.{self._table.key} IN ({', '.join('?' * len(keys))})", tuple(keys), "I")
@@ -239,7 +240,7 @@ class _Sankhya(Wire):
         *others, last = self._times
         for name in others:
             try:
-                self._loaded((_Condition(f"this.{name} >= ?", (then,), "H"),), (self._table.key, name))
+                self._loaded((_Condition(f"this.{name} > ?", (then,), "H"),), (self._table.key, name))
             except _Refused:
                 continue
             return name
@@ -248,16 +249,23 @@ class _Sankhya(Wire):
     def _pages(self, conditions: tuple[_Condition, ...], names: tuple[str, ...] | None = None) -> Iterator[list[Row]]:
         """The records that meet some conditions: by ascending key, so that what is deleted meanwhile moves none.
 
-        A server that does not keep to the order of keys, or gives again what is not after the last one, is read by page number.
+        A server that does not keep to the order of keys, or cannot be asked for what comes after one, is read by page number.
         """
         names = names or self._columns()
         last: int | None = None
         while self._in_order:
             after = () if last is None else (_Condition(f"this.{self._table.key} > ?", (str(last),), "I"),)
-            rows = self._loaded((*conditions, *after), names)
-            keys = [self._number(row) for row in rows]
+            try:
+                rows = self._loaded((*conditions, *after), names)
+            except _Refused:
+                if not after:
+                    raise
+                # It takes the question, but not with this part of it.
+                self._in_order = False
+                break
             if not rows:
                 return
+            keys = [self._number(row) for row in rows]
             before = [-1 if last is None else last, *keys]
             if any(key <= earlier for earlier, key in zip(before, keys, strict=False)):
                 self._in_order = False

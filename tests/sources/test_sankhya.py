@@ -116,11 +116,11 @@ def test_the_wire_is_sankhyas(tmp_path: Path) -> None:
         "offsetPage": "0",
         "orderByExpression": "this.CODPROD",
         "entity": [{"path": "", "fieldset": {"list": "ATIVO,CARACTERISTICAS,CODPROD,DESCRPROD,DHALTER,MARCA,REFERENCIA"}}],
-        "criteria": {"expression": {"$": "this.DHALTER >= ?"}, "parameter": [{"$": "20/11/2026 10:25:05", "type": "H"}]},
+        "criteria": {"expression": {"$": "this.DHALTER > ?"}, "parameter": [{"$": "20/11/2026 10:25:04", "type": "H"}]},
     }
     assert second["criteria"] == {
-        "expression": {"$": "this.DHALTER >= ? AND this.CODPROD > ?"},
-        "parameter": [{"$": "20/11/2026 10:25:05", "type": "H"}, {"$": "3", "type": "I"}],
+        "expression": {"$": "this.DHALTER > ? AND this.CODPROD > ?"},
+        "parameter": [{"$": "20/11/2026 10:25:04", "type": "H"}, {"$": "3", "type": "I"}],
     }
 
 
@@ -272,6 +272,23 @@ def test_a_server_without_order_is_read_by_page_and_its_keys_once_more(tmp_path:
         asked = [question(request) for request in erp.asked[1:]]
     assert pulled.ids == ["5", "3", "4", "2", "1"]
     assert asked[-2]["criteria"]["expression"] == {"$": "this.CODPROD IN (?)"}
+
+
+def test_a_server_that_cannot_be_asked_for_what_comes_after_a_key_is_read_by_page(tmp_path: Path) -> None:
+    """It refuses that part of the question, and no more."""
+    columns = ["CODPROD", "DHALTER", "CARACTERISTICAS"]
+
+    def answer(request: Request) -> Reply:
+        if request.query.get("serviceName") == "MobileLoginSP.login":
+            return LOGIN
+        asked = question(request)
+        if "criteria" in asked:
+            return failed("critério inválido")
+        page = int(asked["offsetPage"])
+        return records(columns, [row(page + 1)] if page < 3 else [], more=page < 2)
+
+    with serving(answer) as erp:
+        assert set(pull(source(tmp_path, erp.url, 'fields = { updated_at = "DHALTER" }')).ids) == {"1", "2", "3"}
 
 
 def test_a_server_that_gives_one_page_for_ever_is_told(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def _conditions(expression: str, parameters: Sequence[Mapping[str, str]]) -> lis
     left = list(parameters)
     found = []
     for part in filter(None, expression.split(" AND ")):
-        told_of = re.fullmatch(r"this\.(\w+) (>|>=|IN) (\?|\(\?(?:, \?)*\))", part)
+        told_of = re.fullmatch(r"this\.(\w+) (>|IN) (\?|\(\?(?:, \?)*\))", part)
         assert told_of, part
         values = [left.pop(0) for _ in range(told_of[3].count("?"))]
         assert all(one["type"] == ("H" if told_of[1] in ("DHALTER", "DTALTER") else "I") for one in values), parameters
@@ -196,12 +196,7 @@ def _conditions(expression: str, parameters: Sequence[Mapping[str, str]]) -> lis
 
 def _meets(row: Mapping[str, str], condition: Mapping[str, Any]) -> bool:
     here, values = _comparable(row[condition["name"]]), condition["values"]
-    match condition["operator"]:
-        case "IN":
-            return here in values
-        case ">":
-            return bool(here > values[0])
-    return bool(here >= values[0])
+    return here in values if condition["operator"] == "IN" else bool(here > values[0])
 
 
 def _comparable(value: str) -> Any:
