@@ -59,8 +59,13 @@ def ascending(ask: Asker, key: str) -> Iterator[Sequence[Row]]:
         return [str(one) for one in found]
 
     asked = ""
+    ends: set[str] = set()
     sheet = ask.where(asked)
     while sheet.records:
+        if keys(sheet)[-1] in ends:
+            msg = f"{_bare(sheet)} ends a page where another did: its pages go round in a loop"
+            raise SourceChanged(msg)
+        ends.add(keys(sheet)[-1])
         clause = f"{key} gt {quoted(keys(sheet)[-1])}"
         yield _rows(sheet)
         try:
