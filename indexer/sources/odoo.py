@@ -16,7 +16,6 @@ are UTC, cut to seconds when they are shown and compared by microseconds (Odoo 1
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -148,7 +147,7 @@ class _Odoo(Wire):
             found = self._api.search_read("ir.attachment", [["id", "=", attachment]], ["datas"])
             try:
                 return base64.b64decode(found[0]["datas"] or "") if found else b""
-            except binascii.Error:
+            except ValueError:
                 msg = "its bytes are not Base64"
                 raise SourceChanged(msg) from None
 

@@ -1,4 +1,4 @@
-"""Tryton, by its JSON-RPC (7.0 and 8.2).
+"""Tryton by its JSON-RPC (7.0 and 8.2), and GNU Health, which runs on it.
 
     [sources.tryton]
     type = "tryton"
@@ -8,33 +8,34 @@
     password = { env = "TRYTON_PASSWORD" }
     fields = { text = "description", laboratory = "template.laboratory" }
     attachments = true
+    # model = "gnuhealth.medicament"               GNU Health 5: its fields are known, none need be named
 
 A product counts as edited when it, its template or, where they are read, one of its attachments was: Tryton dates each by itself.
 Products come in the order of their ids, so none is missed or read twice however many are edited meanwhile. One that is archived
-(`active` unset) is withdrawn. One that is deleted leaves no trace that can be asked for.
+(`active` unset) is withdrawn. One that is deleted leaves no trace that can be asked for: the whole listing tells. Whoever logs in with a
+wrong password waits ever longer, and after five of them even the right one is refused for five minutes: a refused one is not sent again for
+ten, however often the source is pulled.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused
-from indexer.sources.http import Answer, HttpTable, Line, Question, Standing
-from indexer.sources.records import Fields, reading
+from indexer.sources.base import Ahead, Busy, SourceChanged, SourceDown, SourceRefused
+from indexer.sources.erp import Attachment, ErpFields, ErpTable, Row, Wire, by_key, expressions, listing, standard
+from indexer.sources.http import Answer, Line, Question, Session, Standing
 from indexer.sources.retries import Tries
-from indexer.sources.tables import Described, Secret, Surroundings
-from indexer.sources.window import Window
-from leaflets import Change, Content, Unreadable, Withdrawal
+from indexer.sources.tables import Expression, Secret
 
 # Tryton's clients read 1,000 ids at a time; with leaflets of 50 kB 100 of them keep an answer within 5 MB.
 _PAGE = 100
@@ -42,33 +43,63 @@ _TIMES = ("write_date", "create_date")
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 # Not ["active", "in", [True, False]] in the domain: Tryton then still hides archived records from each OR within it (8.2.1).
 _ARCHIVED_TOO = {"active_test": False}
-# Stand for what no one field says: when the product, or what counts as its own, was edited, and that it is archived.
+# What no one field of a record says: when the product, or what counts as its own, was edited, and that it is archived.
 _EDITED, _ARCHIVED = ":edited", ":archived"
+_TOO_MANY = 429
+# Tryton counts the failed logins of its last [session] timeout, which is five minutes where nobody changed it.
+_LOGINS_FORGOTTEN = 300.0
+_NOT_AGAIN_FOR = 2 * _LOGINS_FORGOTTEN
+# What passes by itself: two transactions met. The last is SQLite's.
+_PASSING = ("ConcurrencyException", "TimeOutException", "could not serialize", "deadlock detected", "database is locked")
 
-Record = Mapping[str, Any]  # a record's fields, as many kinds as Tryton has
+_MEDICAMENT = "gnuhealth.medicament"
+# GNU Health 5.0: a medicament leads to a product, and that to its template, which has the name.
+_OF_MEDICAMENTS: Mapping[str, object] = {
+    "rpc": "",
+    "edited_with": ("product", "product.template"),
+}
+_MEDICAMENTS_FIELDS: Mapping[str, object] = {
+    "name": "product.template.name",
+    "active_ingredients": "active_component",
+    "text": None,
+    "sections": {
+        "indications": "indications",
+        "composition": "composition",
+        "posology": "dosage",
+        "overdose": "overdosage",
+        "adverse_reactions": "adverse_reaction",
+        "warnings": "pregnancy",
+        "storage": "storage",
+        "identification": "presentation",
+        "other": "notes",
+    },
+}
 
 
-class TrytonFields(Fields[str]):
+class TrytonFields(ErpFields):
     """Which field of the product says what; `template.name` and the like lead to other records."""
 
-    id: str = Field(default="id", examples=['"id"'])
-    """The product's own, lasting id."""
-
-    name: str | None = Field(default="template.name", examples=['"template.name"'])
+    name: Expression | None = Field(default=standard("template.name"), examples=['"template.name"'])
     """The product's name."""
 
-    text: str | None = Field(default="description", examples=['"description"'])
+    updated_at: Expression | None = Field(default=standard(f'"{_EDITED}"'))
+    """Tryton itself says when a record was edited."""
+
+    deleted: Expression | None = Field(default=standard(f'"{_ARCHIVED}"'))
+    """Tryton itself archives it."""
+
+    text: Expression | None = Field(default=standard("description"), examples=['"description"'])
     """The field that holds the leaflet's text."""
 
     @model_validator(mode="after")
     def _leaves_to_tryton(self) -> TrytonFields:
-        if self.updated_at or self.deleted:
+        if self.model_fields_set & {"updated_at", "deleted"}:
             msg = "cannot set updated_at or deleted: Tryton itself says when a record was edited, and archives it"
             raise ValueError(msg)
         return self
 
 
-class TrytonTable(HttpTable):
+class TrytonTable(ErpTable):
     """A source of type tryton."""
 
     type: Literal["tryton"] = Field(examples=['"tryton"'])
@@ -84,105 +115,87 @@ class TrytonTable(HttpTable):
     """That user's password. Tryton answers ever more slowly after wrong ones, then not at all for a while."""
 
     rpc: Literal["rpc/", ""] = Field(default="rpc/", examples=['"rpc/"'])
-    """Where below the database the RPC is: "rpc/" since Tryton 8.0, "" before."""
+    """Where below the database the RPC is: "rpc/" since Tryton 8.0, "" before, and so for gnuhealth.medicament."""
 
     model: str = Field(default="product.product", examples=['"product.product"'], pattern=r"^[a-z0-9_.]+$")
-    """The model whose records are the products."""
+    """The model whose records are the products. For gnuhealth.medicament all other keys have defaults of their own."""
 
     edited_with: tuple[str, ...] = Field(default=("template",), examples=['["template"]'])
     """The fields that lead to records whose edits count as the product's own."""
 
-    attachments: bool = Field(default=False, examples=["true"])
-    """Whether PDFs attached to a product are its leaflets; a product without any has the text of its field."""
-
     fields: TrytonFields = Field(default_factory=TrytonFields, examples=['{ text = "description" }'])
     """Which field of the product says what."""
 
-    def source(self, name: str, where: Surroundings) -> TrytonSource:
-        """The source that this table describes."""
-        del where
-        return TrytonSource(name, self)
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_gnu_health(cls, told: object) -> object:
+        if not isinstance(told, dict) or told.get("model") != _MEDICAMENT or not isinstance(told.get("fields", {}), dict):
+            return told
+        return {**_OF_MEDICAMENTS, **told, "fields": {**_MEDICAMENTS_FIELDS, **told.get("fields", {})}}
+
+    @property
+    def account(self) -> str:
+        """See HttpTable."""
+        return f"{self.url} {self.database}"
+
+    def wire(self, tries: Tries) -> Wire:
+        """See ErpTable."""
+        return _Tryton(self, tries)
 
 
-class TrytonSource(Described):
-    """See the module. Products are asked for page by page; only attachments are fetched several at a time."""
-
-    def __init__(self, name: str, table: TrytonTable) -> None:
-        super().__init__(name, table)
+class _Tryton(Wire):
+    def __init__(self, table: TrytonTable, tries: Tries) -> None:
         self._table = table
-        self._rpc = _Rpc(table, Tries(self.breaker))
+        self._rpc = _Rpc(table, tries)
+        self._links = ("", *(f"{link}." for link in table.edited_with))
+        read = {path for expression in expressions(table.fields) for path in _paths(expression.parsed) if not path.startswith(":")}
+        self._names = sorted(read | {"id", "active"} | {f"{link}{time}" for link in self._links for time in _TIMES})
 
-    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
-        """See Source. Only the last page has a cursor."""
-        window = Window(since, self._table.lag, whole=whole)
-        return window.pages(self._changes(window, records, ahead) for records in self._changed(window))
+    def rows(self, since: datetime | None, ahead: Ahead) -> Iterator[Sequence[Row]]:
+        """See Wire."""
+        del ahead
+        return self._products([["OR", *(_edited_since(link, since) for link in self._links)]] if since else [])
 
-    def check(self) -> str:
-        """See Source."""
-        found = self._rpc.search_read(self._table.model, [], 1, self._names())
-        told = f"the first of its {self._table.model} is {found[0]['id']}" if found else f"it has no {self._table.model}"
-        return f"{self._table.url} answered; {told}"
+    def key(self, row: Row) -> str:
+        """See Wire."""
+        return str(row["id"])
 
-    def _changed(self, window: Window) -> Iterator[Sequence[Record]]:
-        """The records of the window, archived ones too, in pages by id."""
-        domain = [self._domain(window.start)] if window.start else []
-        return self._pages(self._table.model, domain, self._names())
+    def named(self, keys: Sequence[str]) -> Iterator[Sequence[Row]]:
+        """See Wire."""
+        return self._products([["id", "in", [int(key) for key in keys]]])
 
-    def _pages(self, model: str, domain: Sequence[object], names: Sequence[str]) -> Iterator[list[Record]]:
-        last = 0
-        while records := self._rpc.search_read(model, [*domain, ["id", ">", last]], _PAGE, names):
-            yield records
-            last = records[-1]["id"]
+    def touched(self, since: datetime) -> Iterator[str]:
+        """See Wire."""
+        changed = [["resource", "like", f"{self._table.model},%"], _edited_since("", since)]
+        found = (one["resource"] for page in self._pages("ir.attachment", changed, ["resource"]) for one in page)
+        return (resource.partition(",")[2] for resource in found if resource)
 
-    def _names(self) -> list[str]:
-        fields = self._table.fields
-        told = {fields.id, fields.name, fields.active_ingredients, fields.laboratory, fields.registration, fields.ean, fields.audience}
-        told |= {fields.category, fields.active, fields.text, *fields.sections.values(), "active", *_TIMES}
-        told |= {f"{link}.{time}" for link in self._table.edited_with for time in _TIMES}
-        return sorted(name for name in told if name)
+    def attached(self, rows: Sequence[Row], ahead: Ahead) -> Mapping[str, Sequence[Attachment]]:
+        """See Wire."""
+        del ahead
+        resources = [f"{self._table.model},{row['id']}" for row in rows if not row[_ARCHIVED]]
+        found: dict[str, list[Attachment]] = {}
+        for page in self._pages("ir.attachment", [["resource", "in", resources], ["type", "=", "data"]], ["name", "resource", *_TIMES]):
+            for one in page:
+                edited = _edited(one, ("",))
+                attachment = Attachment(str(one["name"]), datetime.fromisoformat(edited) if edited else None, self._bytes_of(one["id"]))
+                found.setdefault(one["resource"].partition(",")[2], []).append(attachment)
+        return found
 
-    def _domain(self, start: datetime) -> list[object]:
-        """The domain of what was edited since a time: the record itself, what it leads to, and what is attached to it."""
-        clauses = [_edited_since(link, start) for link in ("", *(f"{link}." for link in self._table.edited_with))]
-        if self._table.attachments:
-            model = f"{self._table.model},"
-            domain = [["resource", "like", f"{model}%"], _edited_since("", start)]
-            resources = {one["resource"] for page in self._pages("ir.attachment", domain, ["resource"]) for one in page if one["resource"]}
-            clauses.append(["id", "in", sorted(int(resource.removeprefix(model)) for resource in resources)])
-        return ["OR", *clauses]
+    def _bytes_of(self, attachment: int) -> Callable[[], bytes]:
+        def fetch() -> bytes:
+            found = self._rpc.search_read("ir.attachment", [["id", "=", attachment]], 1, ["data"])
+            body = found[0]["data"] if found else None
+            return body if isinstance(body, bytes) else b""
 
-    def _changes(self, window: Window, records: Sequence[Record], ahead: Ahead) -> Iterator[Change | Withdrawal | Unreadable]:
-        attached = self._attached([record["id"] for record in records if record["active"]]) if self._table.attachments else []
-        contents = dict(zip([one["id"] for one in attached], ahead(partial(self._pdf, one["id"]) for one in attached), strict=True))
-        for record in records:
-            own = [one for one in attached if one["resource"] == f"{self._table.model},{record['id']}"]
-            latest = max(filter(None, map(self._edited, [record, *own])), default=None)
-            # A leaflet for each PDF, because a patient's and a professional's hang side by side.
-            for content in [contents[one["id"]] for one in own] or [None]:
-                yield self._reading(window, record, latest, content)
+        return fetch
 
-    def _reading(self, window: Window, record: Record, latest: datetime | None, pdf: Content | None) -> Change | Withdrawal | Unreadable:
-        def told(name: str) -> object:
-            return {_EDITED: latest, _ARCHIVED: not record["active"]}[name] if name in (_EDITED, _ARCHIVED) else _value(record, name)
+    def _products(self, domain: Sequence[object]) -> Iterator[Sequence[Row]]:
+        for page in self._pages(self._table.model, domain, self._names):
+            yield [{**row, _EDITED: _edited(row, self._links), _ARCHIVED: not row["active"]} for row in page]
 
-        places = {"updated_at": _EDITED, "deleted": _ARCHIVED} | ({"text": None} if pdf else {})
-        fields = self._table.fields.model_copy(update=places)
-        return reading(fields, told, window, lambda: json.dumps(record, ensure_ascii=False, indent=1), lambda: (pdf,) if pdf else ())
-
-    def _attached(self, ids: Sequence[int]) -> list[Record]:
-        """The PDFs attached to these records, without their bytes."""
-        domain = [["resource", "in", [f"{self._table.model},{one}" for one in ids]], ["type", "=", "data"], ["name", "ilike", "%.pdf"]]
-        return [one for page in self._pages("ir.attachment", domain, ["resource", *_TIMES]) for one in page]
-
-    def _pdf(self, attachment: int) -> Content:
-        found = self._rpc.search_read("ir.attachment", [["id", "=", attachment]], 1, ["data"])
-        body = _plain(found[0]["data"]) if found else None
-        return Content(body if isinstance(body, bytes) else b"", "application/pdf")
-
-    def _edited(self, record: Record) -> datetime | None:
-        """When a record, or one that its product counts as edited with, was edited last."""
-        names = [f"{link}{time}" for link in ("", *(f"{link}." for link in self._table.edited_with)) for time in _TIMES]
-        return max((at for at in (_value(record, name) for name in names) if isinstance(at, datetime)), default=None)
+    def _pages(self, model: str, domain: Sequence[object], names: Sequence[str]) -> Iterator[Sequence[Row]]:
+        return by_key(lambda last: self._rpc.search_read(model, [*domain, ["id", ">", int(last)]], _PAGE, names), self.key, "0")
 
 
 class _Rpc:
@@ -190,62 +203,79 @@ class _Rpc:
 
     def __init__(self, table: TrytonTable, tries: Tries) -> None:
         self._url = f"{table.url}/{quote(table.database)}/{table.rpc}"
-        self._line = Line(table, _Session(table, self._url), tries)
+        self._line = Line(table, Session(_Login(table, self._url).headers), tries)
 
-    def search_read(self, model: str, domain: Sequence[object], most: int, names: Sequence[str]) -> list[Record]:
+    def search_read(self, model: str, domain: Sequence[object], most: int, names: Sequence[str]) -> list[Row]:
         """The records that a domain finds, by id."""
         body = {"id": 0, "method": f"model.{model}.search_read", "params": [domain, 0, most, [["id", "ASC"]], names, _ARCHIVED_TOO]}
-        found = _result(self._line.ask(Question(self._url, method="POST", body=body), Answer.json), self._url)
-        if not isinstance(found, list):
-            message = f"{self._url} answered a search with something else than a list of records"
-            raise SourceChanged(message)
-        return found
+        found = self._line.ask(Question(self._url, method="POST", body=body), _result)
+        return [_row(record) for record in listing(found, self._url, "records")]
 
 
-class _Session:
-    """The session that a login opens, opened anew when Tryton no longer knows it; for several threads at once."""
+class _Login:
+    """Opens sessions, one at a time as Session asks for them, and does not knock again with what was refused a moment ago."""
 
     def __init__(self, table: TrytonTable, url: str) -> None:
         self._table = table
         self._url = url
         self._line = Line(table, Standing())
-        self._lock = threading.Lock()
-        self._open: Mapping[str, str] | None = None
+        self._refusal, self._not_before = "", 0.0
 
     def headers(self) -> Mapping[str, str]:
-        """See Credentials."""
-        with self._lock:
-            if self._open is None:
-                self._open = {"Authorization": f"Session {self._token()}"}
-            return self._open
-
-    def renewed(self, refused: Mapping[str, str]) -> bool:
-        """See Credentials."""
-        with self._lock:
-            if self._open == refused:
-                self._open = None
-        return True
+        """The headers of a new session."""
+        if time.monotonic() < self._not_before:
+            raise SourceRefused(self._refusal)
+        try:
+            return {"Authorization": f"Session {self._token()}"}
+        except SourceRefused as error:
+            minutes = int(_NOT_AGAIN_FOR / 60)
+            self._refusal = f"{error}: check `username` and `password`, which are not sent again for {minutes} minutes"
+            self._not_before = time.monotonic() + _NOT_AGAIN_FOR
+            raise SourceRefused(self._refusal) from None
 
     def _token(self) -> str:
         table = self._table
         body = {"id": 0, "method": "common.db.login", "params": [table.username, {"password": table.password.get_secret_value()}]}
-        opened = _result(self._line.ask(Question(self._url, method="POST", body=body), Answer.json), self._url)
+        opened = self._line.ask(Question(self._url, method="POST", body=body, accepted=frozenset({_TOO_MANY})), self._opened)
         if not isinstance(opened, list) or len(opened) < len(("user", "token")):
-            message = f"{self._url} did not let {table.username!r} in: check `username` and `password`"
-            raise SourceRefused(message)
+            msg = f"{self._url} did not accept our credentials"
+            raise SourceRefused(msg)
         return base64.b64encode(f"{table.username}:{opened[0]}:{opened[1]}".encode()).decode()
 
+    def _opened(self, answer: Answer) -> object:
+        if answer.status == _TOO_MANY:
+            shown = f"{self._url} lets nobody log in as {self._table.username!r} for a while, because too many logins failed"
+            raise Busy(f"{shown}; check `password`", answer.wait or _LOGINS_FORGOTTEN)
+        return _result(answer)
 
-def _result(told: object, url: str) -> object:
+
+def _result(answer: Answer) -> object:
     """What an RPC gave; Tryton sends its errors with status 200."""
+    told = answer.json()
     if not isinstance(told, dict) or not ("result" in told or "error" in told):
-        message = f"{url} answered without a result: is it Tryton's RPC, and is `rpc` right for its version?"
-        raise SourceChanged(message)
-    if "error" in told:
-        error = json.dumps(told["error"], ensure_ascii=False)[:200]
-        message = f"{url} answered with an error: {error}; check `model` and the names in `fields`"
-        raise SourceRefused(message)
-    return told["result"]
+        msg = f"{answer.bare} answered without a result: is it Tryton's RPC, and is `rpc` right for its version?"
+        raise SourceChanged(msg)
+    if "error" not in told:
+        return told["result"]
+    shown = _complaint(told["error"])
+    msg = f"{answer.bare} answered with an error: {shown}"
+    if any(one in shown for one in _PASSING):
+        raise SourceDown(msg)
+    raise SourceRefused(f"{msg}; check `model` and the names in `fields`")
+
+
+def _complaint(error: object) -> str:
+    """An error as people may see it: its kind and its sentence, or its sentence alone; what follows is a traceback."""
+    match error:
+        case [str(kind), [str(sentence), *_]] if kind.isidentifier():
+            told = f"{kind}: {sentence}"
+        case [str(kind), str(sentence), *_] if kind in _PASSING:
+            told = f"{kind}: {sentence}"
+        case [str(sentence), *_]:
+            told = sentence
+        case _:
+            told = json.dumps(error, ensure_ascii=False)
+    return told[:200]
 
 
 def _edited_since(link: str, start: datetime) -> list[object]:
@@ -254,22 +284,53 @@ def _edited_since(link: str, start: datetime) -> list[object]:
     return ["OR", [f"{link}write_date", ">=", at], [[f"{link}write_date", "=", None], [f"{link}create_date", ">=", at]]]
 
 
-def _value(record: Record, name: str) -> object:
-    """A field's value; Tryton puts what `template.name` leads to below the key `template.`."""
-    *links, last = name.split(".")
-    found: Any = record
+def _edited(row: Row, links: Sequence[str]) -> str | None:
+    """When a record, or one that it counts as edited with, was edited last."""
+    times: list[str] = []
     for link in links:
-        found = (found or {}).get(f"{link}.")
-    return _plain((found or {}).get(last))
+        found: Any = row  # as deep as the link leads
+        for name in link.split(".")[:-1]:
+            found = (found or {}).get(name)
+        times += filter(None, ((found or {}).get(time) for time in _TIMES))
+    return max(times, default=None)
 
 
-def _plain(value: Any) -> object:
-    """A value out of Tryton's JSON, which wraps what JSON has no type for."""
+def _row(record: Mapping[str, Any]) -> Row:  # as many kinds as Tryton has
+    """A record with the records it leads to in it: Tryton has what `template.name` finds below the key `template.`."""
+    told = {name: _plain(value) for name, value in record.items() if not name.endswith(".")}
+    for name, value in record.items():
+        if name.endswith("."):
+            told[name[:-1]] = [_row(one) for one in value] if isinstance(value, list) else value and _row(value)
+    return told
+
+
+def _plain(value: Any) -> object:  # any of Tryton's kinds
+    """A value out of Tryton's JSON, which wraps what JSON has no type for; times so that they sort."""
     match value:
         case {"__class__": "datetime"}:
-            return datetime.min.replace(**{part: value.get(part, 0) for part in _PARTS}, tzinfo=UTC)
+            at = datetime.min.replace(**{part: value.get(part, 0) for part in _PARTS}, tzinfo=UTC)
+            return at.isoformat(timespec="microseconds")
         case {"__class__": "Decimal", "decimal": str(digits)}:
             return Decimal(digits)
         case {"__class__": "bytes", "base64": str(packed)}:
-            return base64.b64decode(packed)
+            with suppress(ValueError):
+                return base64.b64decode(packed)
     return value
+
+
+# Of these the second part, and a filter, is looked for in what the first found.
+_WITHIN = frozenset({"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "pipe"})
+_HERE = frozenset({"identity", "current", "index", "slice"})
+
+
+def _paths(node: Mapping[str, Any], start: str = "") -> set[str]:  # jmespath's own tree
+    """The fields that an expression reads, as Tryton wants them named: each with those that lead to it."""
+    kind, children = node["type"], [child for child in node["children"] if isinstance(child, dict)]
+    if kind == "field":
+        return {f"{start}{node['value']}"}
+    if kind in _HERE:
+        return {start.removesuffix(".")} - {""}
+    if kind in _WITHIN:
+        leading = _paths(children[0], start)
+        return {path for lead in leading for child in children[1:] for path in _paths(child, f"{lead}.")} or leading
+    return {path for child in children for path in _paths(child, start)}

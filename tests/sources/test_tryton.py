@@ -275,4 +275,4 @@ def test_a_tryton_that_is_not_there_is_down(tmp_path: Path) -> None:
 def test_check_says_what_answered(tryton: Tryton, tmp_path: Path) -> None:
     """With the first product's id."""
     products = tryton.add(1)
-    assert f"the first of its product.product is {products[0]}" in source(tmp_path, tryton).check()
+    assert f"1 products on its first page; the first is '{products[0]}'" in source(tmp_path, tryton).check()
