@@ -59,26 +59,34 @@ def ascending(ask: Asker, key: str) -> Iterator[Sequence[Row]]:
         return [str(one) for one in found]
 
     asked = ""
+    ends: set[str] = set()
     sheet = ask.where(asked)
     while sheet.records:
+        if keys(sheet)[-1] in ends:
+            msg = f"{_bare(sheet)} ends a page where another did: its pages go round in a loop"
+            raise SourceChanged(msg)
+        ends.add(keys(sheet)[-1])
         clause = f"{key} gt {quoted(keys(sheet)[-1])}"
         yield _rows(sheet)
-        try:
-            following = ask.where(clause)
-        except Expired:
-            raise
-        except SourceRefused:
-            if sheet.link is None and not ask.linked:
-                raise
-            yield from _linked(ask, partial(ask.where, asked), sheet, keys)
-            return
-        if following.records and keys(following) == keys(sheet):
-            if sheet.link is None and not ask.linked:
-                msg = f"{_bare(sheet)} heeds no $filter by {key}: its pages go round in a loop"
-                raise SourceChanged(msg)
+        following = _after(ask, clause, sheet, keys)
+        if following is None:
             yield from _linked(ask, partial(ask.where, asked), sheet, keys)
             return
         asked, sheet = clause, following
+
+
+def _after(ask: Asker, clause: str, sheet: Sheet, keys: Callable[[Sheet], list[str]]) -> Sheet | None:
+    """The page after this one by its keys; None where the server refuses or does not heed that and names pages itself."""
+    named = sheet.link is not None or ask.linked
+    try:
+        following = ask.where(clause)
+    except Expired:
+        raise
+    except SourceRefused:
+        if not named:
+            raise
+        return None
+    return None if named and following.records and keys(following) == keys(sheet) else following
 
 
 def _linked(ask: Asker, again: Callable[[], Sheet], sheet: Sheet, keys: Callable[[Sheet], list[str]]) -> Iterator[Sequence[Row]]:

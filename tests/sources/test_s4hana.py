@@ -171,6 +171,17 @@ def test_an_answer_of_another_kind_is_a_change_that_a_person_must_see(tmp_path: 
         pulled(lambda _: reply, tmp_path)
 
 
+def test_pages_that_come_round_again_are_told_of(tmp_path: Path) -> None:
+    """A server that heeds no order has no end."""
+    turns = iter(range(9))
+
+    def answer(_: Request) -> Reply:
+        return told({"d": {"results": [PRODUCT | {"Product": f"MED{next(turns) % 2}"}]}})
+
+    with pytest.raises(SourceChanged, match="go round in a loop"):
+        pulled(answer, tmp_path)
+
+
 def test_an_oauth_client_gets_a_new_token_once_when_the_gateway_turns_the_old_one_down(tmp_path: Path) -> None:
     """The same table as that of rest."""
     tokens: list[str] = []

@@ -255,8 +255,10 @@ def test_a_share_that_is_down_fails_the_pull_and_one_file_that_is_gone_its_leafl
         change = pull(erp.source(tmp_path, stand_in, "attachments = true")).change
         assert change.contents[0].body == b"%PDF-1.4 um"
         erp.share_is_down = True
-        with pytest.raises(SourceDown, match="cannot read the folder of attachments"):
-            pull(erp.source(tmp_path, stand_in, "attachments = true"))
+        for code in (-5002, -1000):
+            erp.share_error = code
+            with pytest.raises(SourceDown, match="cannot read the folder of attachments"):
+                pull(erp.source(tmp_path, stand_in, "attachments = true"))
 
     def gone(request: Request) -> Reply:
         return erp.error(404, -1000, "File not found") if request.path.endswith("/$value") else erp.answer(request)

@@ -31,6 +31,7 @@ class SapB1(Vendor):
         self.sessions: set[str] = set()
         self.logins = 0
         self.share_is_down = False
+        self.share_error = -5002
 
     @property
     def table(self) -> str:
@@ -137,7 +138,7 @@ class SapB1(Vendor):
             lines = [_line(one.name, f"{one.hung_at.astimezone(_ZONE):%Y-%m-%d}") for one in product.hung]
             return told({"AbsoluteEntry": entry, "Attachments2_Lines": lines})
         if self.share_is_down:
-            return self.error(404, -5002, "Fail to get the LINUX mount point, please check the configuration")
+            return self.error(404, self.share_error, "Fail to get the LINUX mount point, please check the configuration")
         found = next((one for one in product.hung if one.name == text(name)), None)
         if found is None:
             return self.error(404, -1000, f"File {name} not found")
