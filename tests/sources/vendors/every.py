@@ -1,4 +1,4 @@
-"""Every vendor's stand-in. A new one is a line here, and the whole contract suite runs over it."""
+"""Every vendor's stand-in, and Tryton itself. A new one is a line here, and the whole contract suite runs over it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.sources.vendors.odoo import Odoo, OdooJson2
 from tests.sources.vendors.omie import Omie
 from tests.sources.vendors.protheus import Protheus, ProtheusService
 from tests.sources.vendors.rest import RestByCursor, RestByPage
+from tests.sources.vendors.tryton import Tryton
 from tests.sources.vendors.vendor import Vendor
 
 EVERY: tuple[type[Vendor], ...] = (
@@ -23,4 +24,5 @@ EVERY: tuple[type[Vendor], ...] = (
     RestByCursor,
     RestByPage,
     Sql,
+    Tryton,
 )
