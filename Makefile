@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint types audit bench relevance faults lock clean
+.PHONY: help demo up test oldest check lint types audit bench relevance faults lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -15,10 +15,13 @@ demo: .venv/.demo ## servers, stand-in ERPs, sync, page on http://127.0.0.1:8000
 up: .venv/.demo ## the same without the stand-ins: your sources.toml
 	@$(BIN)/python -m demo.up
 
-test: .venv/.all ## the whole test suite, on real servers
+test: .venv/.all ## the whole test suite, on real servers (OPENSEARCH_VERSION=2.19: the older; SERVERS=docker: stock images)
 	$(BIN)/pytest
 
-check: lint types test ## what CI runs: lint, types, tests
+check: lint types test oldest ## what CI runs: lint, types, tests
+
+oldest: .venv/.all ## the tests of what could differ between OpenSearch's versions, on the oldest supported one
+	OPENSEARCH_VERSION=2.19 $(BIN)/pytest -q -m engines tests/contract tests/search tests/faults
 
 lint: .venv/.all
 	$(BIN)/ruff check .

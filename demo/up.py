@@ -53,19 +53,19 @@ def main() -> None:
     stand_ins = parser.parse_args().stand_ins
     try:
         settings = read(Settings, os.environ)
-        home = read(NodeSettings, os.environ).bulario_home
+        embedded = read(NodeSettings, os.environ)
         with ExitStack() as running:
-            sys.exit(_up(settings, home, running, stand_ins=stand_ins))
+            sys.exit(_up(settings, embedded, running, stand_ins=stand_ins))
     except (NotStarted, WrongSettings) as error:
         console.print(f"[red]✗[/] {error}")
         sys.exit(2)
 
 
-def _up(settings: Settings, home: Path, running: ExitStack, *, stand_ins: bool) -> int:
+def _up(settings: Settings, embedded: NodeSettings, running: ExitStack, *, stand_ins: bool) -> int:
     """Starts everything in its order and stays until one part ends; gives the exit status."""
-    steps = Steps()
-    running.enter_context(node(home, urlsplit(settings.opensearch_url).port or 9230))
-    steps.done(f"OpenSearch answers at {settings.opensearch_url}, its data in {home}/opensearch")
+    steps, home = Steps(), embedded.bulario_home
+    running.enter_context(node(home, urlsplit(settings.opensearch_url).port or 9230, version=embedded.opensearch_version))
+    steps.done(f"OpenSearch {embedded.opensearch_version} answers at {settings.opensearch_url}, its data in {home}/opensearch")
     running.enter_context(redis_server(home, urlsplit(settings.redis_url).port or 6390))
     steps.done(f"Redis answers at {settings.redis_url}")
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}

@@ -50,9 +50,9 @@ class Asking:
         """How long the ERP was busy answering: all answers asked ahead together; what was asked in turn, as long as it was waited for."""
         return max(sum(self._asked), self._waited)
 
-    def pages(self, since: str | None, *, whole: bool) -> Iterator[Page]:
+    def pages(self, since: str | None, *, whole: bool, names: bool = False) -> Iterator[Page]:
         """The source's pages, for as long as `going` lets it."""
-        pages = self._source.pages(since, self._ahead, whole=whole)
+        pages = self._source.pages(since, self._ahead, whole=whole, names=names)
         while True:
             self._going()
             started = time.monotonic()

@@ -381,7 +381,7 @@ class _Pull:
         """A second listing, of which the names are taken, and of what was found older the leaflets, where it tells them the same."""
         listing, told, wanted = Listing(), list[Leaflet](), set(older.values())
         with Asking(self.source, self._go_on, self.bound) as asking:
-            for page in asking.pages(self.cursor.value, whole=whole):
+            for page in asking.pages(self.cursor.value, whole=whole, names=not older):
                 listing.note(page)
                 changes = [c for c in page.changes if isinstance(c, Change) and _Told(c.source_id, c.version) in wanted]
                 read = [self.readers.read(self.source.name, change) for change in changes]

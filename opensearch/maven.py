@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from opensearch.jars import LOCK, Jar, checksum
+from opensearch.jars import Jar, Version, checksum
 from opensearch.process import NotStarted
 
 CONNECTIONS = 4  # One took 0.7 s for all jars, 4 took 0.5 s, 16 took 0.9 s (2 cores, 2026-11).
@@ -49,7 +49,7 @@ class _Downloads(PythonResolver):
                 answer.raise_for_status()
                 return _written(artifact.context.repo_cache / directory / artifact.cached_filename, answer.iter_content(2**16))
         reason = f"{artifact} is in no repository that jgo knows"
-        raise NotStarted.because(server="OpenSearch", reason=reason, remedy=f"mend the roots in {LOCK.name}")
+        raise NotStarted.because(server="OpenSearch", reason=reason, remedy="mend the roots in its jars-*.lock.toml")
 
 
 def _written(path: Path, chunks: Iterable[bytes]) -> Path:
@@ -105,9 +105,9 @@ def _fetch_one(jar: Jar, downloads: _Downloads, context: MavenContext) -> None:
         raise NotStarted.because(server="OpenSearch", reason=reason, remedy="ask whoever runs your proxy or mirror what they changed")
 
 
-def relock() -> int:
-    """Rewrites the lock from its own roots and gives the number of jars; the same roots give the same lock."""
-    lock = tomlkit.parse(LOCK.read_text())
+def relock(version: Version) -> int:
+    """Rewrites the version's lock from its own roots and gives the number of jars; the same roots give the same lock."""
+    lock = tomlkit.parse(version.lock.read_text())
     with TemporaryDirectory() as place:
         context = MavenContext(resolver=_Downloads(), repo_cache=Path(place))
         named, needed = context.resolver.resolve([context.create_dependency(str(root)) for root in lock["roots"]])
@@ -115,5 +115,5 @@ def relock() -> int:
         artifacts = [dependency.artifact for dependency in (*named, *needed) if not dependency.classifier]
         sums = {f"{a.groupId}:{a.artifactId}:{a.version}": checksum(a.resolve()) for a in artifacts}
     lock["sha256"] = dict(sorted(sums.items()))
-    LOCK.write_text(tomlkit.dumps(lock))
+    version.lock.write_text(tomlkit.dumps(lock))
     return len(sums)

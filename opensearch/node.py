@@ -1,4 +1,4 @@
-"""A real OpenSearch without Docker, a system Java or root: Java from PyPI, jars from jars.lock.toml.
+"""A real OpenSearch without Docker, a system Java or root: Java from PyPI, jars from the lock of its version.
 
     python -m opensearch.node                        in the foreground, until Ctrl-C or SIGTERM
     with node(home, port) as server: server.url      as a child, given once it answers
@@ -20,7 +20,7 @@ import requests
 import typer
 from pydantic import Field
 
-from opensearch.jars import classpath, not_installed, shared_cache
+from opensearch.jars import Version, classpath, not_installed, shared_cache
 from opensearch.process import LOOPBACK, NotStarted, Server, loopback_port, require_port, require_room, running
 from opensearch.settings import CommonSettings, WrongSettings, read
 
@@ -33,18 +33,22 @@ class NodeSettings(CommonSettings):
     """What an embedded server reads from the environment."""
 
     bulario_home: Path = Field(Path(".bulario"), description="where the embedded servers keep their data", examples=[".bulario"])
+    opensearch_version: Version = Field(
+        Version.NEWEST, description=f"which OpenSearch the embedded one is, {' or '.join(Version)}", examples=[str(Version.OLDEST)]
+    )
 
 
 @contextmanager
-def node(home: Path, port: int, heap: str = HEAP, cluster: Sequence[str] = ()) -> Iterator[Server]:
+def node(home: Path, port: int, heap: str = HEAP, cluster: Sequence[str] = (), version: Version = Version.NEWEST) -> Iterator[Server]:
     """An OpenSearch on this port of the loopback, with what `home` held before, until the block ends; raises NotStarted.
 
     With a `cluster`, names and ports such as "one:9301", it is the first of these nodes, and given once enough of them are there: start
     them together. The first node on a machine fetches the jars, which the console shows.
     """
-    classpath(shared_cache())
+    classpath(shared_cache(), version)
     place = _place(home, port)
     command = [sys.executable, "-m", "opensearch.node", "--home", str(home.resolve()), "--port", str(port), "--heap", heap]
+    command += ["--version", version]
     command += [word for peer in cluster for word in ("--peer", peer)]
     url = f"http://{LOOPBACK}:{port}"
     with running(command, url=url, output=place / "logs" / "console.log", answers=lambda: _answers(url), within=WITHIN) as server:
@@ -69,7 +73,7 @@ def _answers(url: str) -> bool:
             return False
 
 
-def run(home: Path, port: int, heap: str, cluster: Sequence[str] = ()) -> None:
+def run(home: Path, port: int, heap: str, version: Version, cluster: Sequence[str] = ()) -> None:
     """OpenSearch in this process until SIGINT or SIGTERM; raises NotStarted."""
     size = re.fullmatch(r"(\d+)([mg])", heap)
     if not size or int(size[1]) * {"m": 1, "g": 1024}[size[2]] < LEAST_HEAP:
@@ -84,7 +88,7 @@ def run(home: Path, port: int, heap: str, cluster: Sequence[str] = ()) -> None:
     except ModuleNotFoundError as error:
         raise not_installed(error) from None
     peers = [jvm.Peer(name, int(at)) for name, _, at in (peer.partition(":") for peer in cluster)]
-    jvm.serve(place, port, heap, classpath(shared_cache()), peers)
+    jvm.serve(place, port, heap, classpath(shared_cache(), version), peers)
 
 
 def main(
@@ -96,17 +100,20 @@ def main(
     peer: Annotated[
         list[str] | None, typer.Option(metavar="NAME:PORT", help="Of a cluster: this node first, then each of the others.")
     ] = None,
-    lock: Annotated[bool, typer.Option("--lock", help="Only rewrite jars.lock.toml from its roots.")] = False,  # noqa: FBT002 - a flag.
+    version: Annotated[Version | None, typer.Option(help="Which OpenSearch; OPENSEARCH_VERSION unless given.")] = None,
+    lock: Annotated[bool, typer.Option("--lock", help="Only rewrite the version's lock from its roots.")] = False,  # noqa: FBT002 - a flag.
 ) -> None:
     """Runs an OpenSearch in the foreground."""
     try:
+        settings = read(NodeSettings, os.environ)
+        chosen = version or settings.opensearch_version
         if lock:
             from opensearch import maven  # noqa: PLC0415 - only this and a cold cache need it.
 
-            typer.echo(f"{maven.relock()} jars locked")
+            typer.echo(f"{maven.relock(chosen)} jars of OpenSearch {chosen} locked")
             return
-        settings = read(NodeSettings, os.environ)
-        run(home or settings.bulario_home, port or loopback_port(settings.opensearch_url, "OPENSEARCH_URL"), heap, peer or ())
+        at = port or loopback_port(settings.opensearch_url, "OPENSEARCH_URL")
+        run(home or settings.bulario_home, at, heap, chosen, peer or ())
     except (NotStarted, WrongSettings) as error:
         typer.echo(error, err=True)
         raise typer.Exit(1 if isinstance(error, NotStarted) else 2) from None

@@ -119,7 +119,7 @@ class Door:
         """Whether a program on this machine asks, which could ask OpenSearch as well; not where a proxy asks for somebody else."""
         if not loopback(address):
             return False
-        if "X-Forwarded-For" not in asked.headers:
+        if "HTTP_X_FORWARDED_FOR" not in asked.environ:
             return True
         if not self._warned:
             self._warned = True
@@ -129,7 +129,7 @@ class Door:
 
 def _secret(asked: Request) -> str:
     """The key that came with the request; empty where none did."""
-    sent = asked.authorization if "Authorization" in asked.headers else None
+    sent = asked.authorization if "HTTP_AUTHORIZATION" in asked.environ else None
     if sent is None:
         return ""
     return (sent.password if sent.type == "basic" else sent.token if sent.type == "bearer" else "") or ""

@@ -5,13 +5,14 @@ text -> understand -> [drug, section, words] -> query -> OpenSearch -> Answer
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import TransportError
+from opensearchpy.exceptions import HTTP_EXCEPTIONS, TransportError
 
 from leaflets import Audience, Facts, Passage, Section
 from opensearch.generations import Indices
@@ -181,11 +182,14 @@ class Answers:
         held = {} if meant.drug else self.held(meant.rest)
         leading, wanted = query.leading(meant, filters), sought(meant, self.synonyms)
         asked = ranking.reasons(meant, wanted, leading, rarity(held, _leaflets(snapshot)))
-        found = self._ask(query.search(meant, filters, window, asked, must_stand(meant.rest, held, snapshot.names), explain=explain))
+        must = must_stand(meant.rest, held, snapshot.names)
+        bodies = [query.search(meant, filters, window, asked, must, explain=explain), query.facets(meant, filters, must)]
+        # The scores of each reason are told for a search by itself only.
+        found, counted = map(self._ask, bodies) if explain else self._ask_at_once(bodies)
         given = paging.given(window.cursor, meant.text, filters)
         left = [one for hit in found["hits"]["hits"] if not given.has((one := _ranked(hit, asked if explain else ())).product)]
         ranked = left[: window.size]
-        told = found["aggregations"]
+        told = counted["aggregations"]
         facets = {
             name: tuple(Facet(bucket["key"], bucket["products"]["value"]) for bucket in told[name]["buckets"] if bucket["key"])
             for name in ("audience", "laboratory", "source")
@@ -193,7 +197,8 @@ class Answers:
         hits = self._hits(ranked, wanted, leading, filters, window)
         others = snapshot.lookalikes.of(meant.drug, meant.named) if meant.drug else ()
         follows = given.and_now(one.product for one in ranked).cursor if left[window.size :] else None
-        answer = Answer(meant, hits, told["products"]["value"], facets, others, next=follows)
+        # The counts may be of a moment before: what is shown was found.
+        answer = Answer(meant, hits, max(told["products"]["value"], len(hits)), facets, others, next=follows)
         return answer if answer.total else self._nothing(answer, filters, held, snapshot)
 
     def _hits(
@@ -311,16 +316,16 @@ class Answers:
         header = {"index": self.indices.alias, "allow_partial_search_results": False}
         if self.preference:
             header["preference"] = self.preference
-        lines = [line for body in bodies for line in (header, body | {"timeout": _milliseconds(left)})]
+        lines = [line for body in bodies for line in (header, body | {"timeout": _seconds(left)})]
         found: list[Json] = self.client.msearch(body=lines, params={"request_timeout": left})["responses"]
         for told in found:
             if "error" in told:
-                raise TransportError(told["status"], told["error"]["type"])
+                raise HTTP_EXCEPTIONS.get(told["status"], TransportError)(told["status"], told["error"]["type"])
         return [_whole(told) for told in found]
 
     def _ask(self, body: Clause) -> Json:
         left = self._left()
-        params = {"request_timeout": left, "timeout": _milliseconds(left), "allow_partial_search_results": "false"}
+        params = {"request_timeout": left, "timeout": _seconds(left), "allow_partial_search_results": "false"}
         params |= {"include_named_queries_score": "true"} | ({"preference": self.preference} if self.preference else {})
         return _whole(self.client.search(index=self.indices.alias, body=body, params=params))
 
@@ -329,8 +334,9 @@ class Answers:
         return self.deadline.left() if self.deadline else UNHURRIED
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{max(1, int(seconds * 1000))}ms"
+def _seconds(left: float) -> str:
+    """When OpenSearch is to give up: in whole seconds, as it keeps counts by the words that they were asked in. We ourselves go sooner."""
+    return f"{math.ceil(left)}s"
 
 
 def _whole(told: Json) -> Json:

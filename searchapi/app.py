@@ -93,10 +93,10 @@ def _bound(app: Flask, within: float) -> None:
 
 
 def _put_before(app: Flask, settings: Settings) -> None:
-    """Puts before the app, outermost last: kept answers, then who it is that a proxy asks for."""
+    """Puts before the app, outermost last: answers of searches, then who it is that a proxy asks for."""
     desk: routes.Desk = app.extensions["desk"]
     within = settings.answer_within.total_seconds()
-    app.wsgi_app = Front(app.wsgi_app, desk.searches, app.extensions["edge"], within)  # type: ignore[method-assign] # as Flask's manual has it
+    app.wsgi_app = Front(app.wsgi_app, desk, app.extensions["edge"], within)  # type: ignore[method-assign] # as Flask's manual has it
     if settings.trusted_proxies:
         proxies = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign] # the same

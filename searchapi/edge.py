@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import structlog
@@ -19,10 +19,10 @@ from searchapi import access_log, errors, headers, wire
 from searchapi.access import Asker, Door, TooOften
 from searchapi.access_log import AccessLog, Line
 from searchapi.metrics import Metrics
-from searchapi.trace import Trace, trace
+from searchapi.trace import Trace, answering, trace
 
 # What the cache did, in the one word of RFC 9211's that says it.
-_CACHE = re.compile(r"searchapi; (?:hit; fwd=(stale)|(hit)|fwd=([a-z-]+))")
+_CACHE = re.compile(r"(?:hit; fwd=(stale)|(hit)|fwd=([a-z-]+))")
 # Where a request keeps its visit: one that something before Flask let through has arrived already, and is not counted twice.
 _VISIT = "bulario.visit"
 
@@ -42,6 +42,16 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sent:
+    """An answer as it is counted."""
+
+    route: str
+    status: int
+    bytes: int
+    cache_status: str
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """The edge of one process."""
 
@@ -54,8 +64,9 @@ class Edge:
         known: Visit | None = asked.environ.get(_VISIT)
         if known:
             return known
-        began, own = time.perf_counter(), trace(asked.headers.get("traceparent", ""))
+        began, own = time.perf_counter(), trace(asked.environ.get("HTTP_TRACEPARENT", ""))
         structlog.contextvars.bind_contextvars(trace=own.trace_id)
+        answering.set(own)
         self.metrics.in_flight.inc()
         visit = asked.environ[_VISIT] = Visit(began, own, self.door.asker(asked, endpoint))
         return visit
@@ -65,17 +76,33 @@ class Edge:
         visit: Visit = asked.environ[_VISIT]
         wire.finish(response, asked)
         headers.add(response.headers, endpoint, str(visit.trace), visit.asker.allowance)
-        seconds = visit.seconds
-        self.metrics.seconds.labels(route, str(response.status_code)).observe(seconds)
-        if self.log:
-            self.log(_line(response, asked, route, seconds, visit))
+        self._tell(asked, visit, _Sent(route, response.status_code, response.content_length or 0, response.headers.get("Cache-Status", "")))
         return response
+
+    def sent(self, answer: wire.Answer, asked: Request, route: str, cache_status: str) -> wire.Answer:
+        """The same for an answer that is no Response, and is not to be stored."""
+        visit: Visit = asked.environ[_VISIT]
+        headers_ = [*answer.headers, *headers.every(str(visit.trace), visit.asker.allowance), headers.NOT_STORED]
+        self._tell(asked, visit, _Sent(route, HTTPStatus.OK, len(answer.body), cache_status))
+        return replace(answer, headers=headers_)
+
+    def failed(self, asked: Request, route: str, status: HTTPStatus) -> None:
+        """Counts and forgets a request that is answered beyond this edge."""
+        self._tell(asked, asked.environ[_VISIT], _Sent(route, status, 0, ""))
+        self.left(asked)
+
+    def _tell(self, asked: Request, visit: Visit, sent: _Sent) -> None:
+        seconds = visit.seconds
+        self.metrics.took(sent.route, str(int(sent.status))).observe(seconds)
+        if self.log:
+            self.log(_line(asked, sent, seconds, visit))
 
     def left(self, asked: Request) -> None:
         """Forgets the request."""
         if asked.environ.pop(_VISIT, None):
             self.metrics.in_flight.dec()
             structlog.contextvars.unbind_contextvars("trace")
+            answering.set(None)
 
 
 def register(app: Flask, edge: Edge) -> None:
@@ -106,15 +133,15 @@ def register(app: Flask, edge: Edge) -> None:
         return answer
 
 
-def _line(response: AnyResponse, asked: Request, route: str, seconds: float, visit: Visit) -> Line:
-    cache = _CACHE.match(response.headers.get("Cache-Status", ""))
+def _line(asked: Request, sent: _Sent, seconds: float, visit: Visit) -> Line:
+    cache = _CACHE.search(sent.cache_status)
     return Line(
         address=visit.asker.address,
         method=asked.method if asked.method in access_log.METHODS else "other",
-        route=route,
-        status=response.status_code,
+        route=sent.route,
+        status=sent.status,
         seconds=round(seconds, 6),
-        bytes=response.content_length or 0,
+        bytes=sent.bytes,
         cache=next(filter(None, cache.groups()), "") if cache else "",
         key=visit.asker.key,
         trace=visit.trace.trace_id,

@@ -22,15 +22,22 @@ _HEADERS = [
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
 ]
+# By no proxy and no browser: what somebody asked is told to nobody else.
+NOT_STORED = ("Cache-Control", "no-store")
 
 
 def add(headers: Headers, endpoint: str | None, traceparent: str, allowance: Allowance | None) -> None:
     """Adds them. Nothing else here sets them, so none is looked for first: that took longer than all the rest of a request."""
-    own = [("traceparent", traceparent)]
-    if allowance:
-        own += [("RateLimit-Policy", allowance.policy), ("RateLimit", allowance.left)]
-    headers.extend(_HEADERS + own)
+    headers.extend(every(traceparent, allowance))
     if endpoint == "page.static":
         headers["Cache-Control"] = "no-cache"  # asked again each time, mostly 304: never an old script with a new page
     elif "Cache-Control" not in headers:
-        headers.add("Cache-Control", "no-store")
+        headers.add(*NOT_STORED)
+
+
+def every(traceparent: str, allowance: Allowance | None) -> list[tuple[str, str]]:
+    """What every answer has."""
+    own = [("traceparent", traceparent)]
+    if allowance:
+        own += [("RateLimit-Policy", allowance.policy), ("RateLimit", allowance.left)]
+    return _HEADERS + own

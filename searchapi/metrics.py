@@ -6,6 +6,7 @@ With several workers each writes its own files (searchapi/workers.py) and whiche
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -67,6 +68,9 @@ class Metrics:
             "searchapi_shed_total", "requests answered 503 for want of room or time, by reason: busy, late", ["reason"],
             registry=self.registry,
         )  # fmt: skip
+        # One of each label there is, looked up once: the library does it under a lock, at which all threads of a busy process would meet.
+        self.took, self.came, self.ended = cache(self.seconds.labels), cache(self.cache.labels), cache(self.outcomes.labels)
+        self.asked_engine, self.asked_cache = cache(self.engine.labels), cache(self.cache_seconds.labels)
         for scope in ("search", "typing"):
             for whose in ("key", "address"):
                 self.limited.labels(scope, whose)
@@ -89,7 +93,7 @@ class Metrics:
 
     def redis_took(self, seconds: float, outcome: str) -> None:
         """A command to Redis ended (`searchapi.watched_redis`)."""
-        self.cache_seconds.labels(outcome).observe(seconds)
+        self.asked_cache(outcome).observe(seconds)
 
 
 class _IndexFacts(Collector):

@@ -13,6 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from leaflets import Section
 from leaflets.names import fold
@@ -90,9 +92,8 @@ class Answered:
 NOTHING_SHOWN = Answered((), ())
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One sentence of one section."""
+class _Place(NamedTuple):
+    """One sentence of one section. Hashed often, which a tuple does fastest."""
 
     section: Section
     at: int
@@ -201,7 +202,10 @@ def _worth(told: tuple[Sentence, ...], sought: Sought, weights: tuple[float, ...
     """What each sentence of a section is worth; `base` is what the first one is worth without a word that is sought, the others less."""
     own = [sought.shares(_MARKED.findall(sentence.text)) if MARK_START in sentence.text else {} for sentence in told]
     worth = []
-    for at in range(len(told)):
+    for at, sentence in enumerate(told):
+        if not base and not any(own[near] for near in _beside(sentence, at, len(told))):
+            worth.append(0.0)
+            continue
         share = dict(own[at])
         for where, part in _depends_on(told, at):
             for thing, told_there in own[where].items():
@@ -209,6 +213,13 @@ def _worth(told: tuple[Sentence, ...], sought: Sought, weights: tuple[float, ...
         value = sum(weights[thing] * part for thing, part in share.items()) + base / (1 + at / 20)
         worth.append(value and value * _kind(told, at, sought))
     return worth
+
+
+def _beside(sentence: Sentence, at: int, sentences_in_all: int) -> tuple[int, ...]:
+    """The places of a sentence, of its neighbours, and of those that it depends on."""
+    heading = at if sentence.heading is None else sentence.heading
+    opener = at if sentence.opener is None else sentence.opener
+    return (at, at and at - 1, at + 1 if at + 1 < sentences_in_all else at, heading, opener, sentence.paragraph)
 
 
 def _said(told: tuple[Sentence, ...], at: int) -> tuple[str, ...]:
@@ -224,9 +235,15 @@ def _kind(told: tuple[Sentence, ...], at: int, sought: Sought) -> float:
     factor = 1 + KIND * sum(bool(_KINDS[asks].search(sentence.text) or _KINDS[asks].search(opener)) for asks in sought.asks)
     if sentence.is_heading:
         factor *= HEADING
-    if _EVERYWHERE.match(fold(sentence.text[:120].replace(MARK_START, "").replace(MARK_END, ""))):
+    if _stands_everywhere(sentence.text[:120].replace(MARK_START, "").replace(MARK_END, "")):
         factor *= EVERYWHERE
     return factor
+
+
+@lru_cache(maxsize=10_000)
+def _stands_everywhere(beginning: str) -> bool:
+    """Whether a sentence that begins so is one of every leaflet's; its letters are folded, which takes a while, once for all questions."""
+    return bool(_EVERYWHERE.match(fold(beginning)))
 
 
 def _depends_on(told: tuple[Sentence, ...], at: int) -> list[tuple[int, float]]:
@@ -262,17 +279,19 @@ def _chosen(split: Mapping[Section, tuple[Sentence, ...]], worth: Mapping[_Place
 
 def _added(split: Mapping[Section, tuple[Sentence, ...]], chosen: dict[_Place, None], ranked: Sequence[_Place], room: int) -> int:
     """Adds what fits of some sentences, each with those that it depends on; tells what room is left. The very first is always added."""
+    shown = {one.section for one in chosen}
     for place in ranked:
-        shown = {one.section for one in chosen}
         if place.section not in shown and len(shown) == MOST_SECTIONS:
             continue
         group = [one for one in (*_needed(split[place.section], place), place) if one not in chosen]
         length = sum(_length(split, chosen, one) for one in group)
         if length <= room:
             chosen.update(dict.fromkeys(group))
+            shown.add(place.section)
             room -= length
         elif not chosen:
             chosen[place] = None
+            shown.add(place.section)
             room -= split[place.section][place.at].length
     return room
 

@@ -39,15 +39,17 @@ def search(answer: Answer, filters: Filters, window: Window) -> shapes.Kept:
 
 def kept(body: shapes.Kept) -> bytes:
     """A search's JSON as it is kept: `whole` puts into these bytes what is not."""
-    return json.dumps(body, ensure_ascii=False).encode()
+    return _JSON.encode(body).encode()
 
 
 def whole(kept_body: bytes, text: str, fresh: bytes) -> bytes:
     """A search's JSON with the question's text and the freshness in their places."""
-    asked = json.dumps(text, ensure_ascii=False).encode()
+    asked = _JSON.encode(text).encode()
     return b'%s"text": %s, %s, "freshness": %s}' % (_BEGINNING, asked, kept_body[len(_BEGINNING) : -1], fresh)
 
 
+# `json.dumps` makes one each time, unless all is as it is by default.
+_JSON = json.JSONEncoder(ensure_ascii=False)
 # What every search's JSON begins with (`search` above), in which `query` is never empty.
 _BEGINNING = b'{"query": {'
 

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, g, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from searchapi import params, present, shapes
-from searchapi.access import Door
+from searchapi.access import Asker, Door
 from searchapi.answers import Answers, NoLeaflet
 from searchapi.cache import AnswerCache
 from searchapi.capacity import Capacity
@@ -28,6 +28,9 @@ from searchapi.searches import Searches, Told
 from searchapi.state import IndexState
 from searchapi.understand import typed
 from searchapi.wire import json_answer
+
+# Where a request keeps why it failed before it came to Flask, which answers all failures.
+FAILED = "bulario.failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +119,15 @@ def api(desk: Desk) -> Blueprint:  # noqa: C901  # a table of addresses
         The drug is resolved first; where the words name one, no leaflet without it is given. A misspelt name gives `suggestions` and no
         results.
         """
+        if failed := request.environ.get(FAILED):
+            raise failed
         question = params.search(given)
         if question.explain:
             desk.door.require(g.visit.asker, Role.EXPLAIN)
-        return answered(_told(desk, question))
+        found = answer_of(desk, question, g.visit.asker, _deadline())
+        response = json_answer(found.body)
+        response.headers.extend(headers_of(found))
+        return response
 
     @addresses.get(
         "/v1/suggest", takes=(params.Q,), gives=shapes.Suggest, told="Names for the last word, best first.", fails=(TOO_MANY, DOWN)
@@ -210,7 +218,7 @@ def page(desk: Desk) -> Blueprint:
         q = params.tidy(request.args.get("q", ""))
         try:
             given = params.known(request.args, params.PAGE_SEARCH)
-            answer = json.loads(_told(desk, params.search(given)).body) if q else None
+            answer = json.loads(answer_of(desk, params.search(given), g.visit.asker, _deadline()).body) if q else None
         except BadParameter as error:
             problem = _PAGE_PROBLEMS.get(error.parameter, "Não entendi este pedido: confira os filtros escolhidos.")
         filters = {name: params.tidy(request.args.get(name, "")) for name in ("audience", "section", "laboratory", "source")}
@@ -249,12 +257,18 @@ def page(desk: Desk) -> Blueprint:
 _PAGE_PROBLEMS = {"q": f"Escreva o nome do medicamento e o que quer saber, em até {params.LONGEST_QUESTION} caracteres."}
 
 
-def _told(desk: Desk, question: Question) -> Told:
+def answer_of(desk: Desk, question: Question, asker: Asker, deadline: Deadline) -> Told:
     """The answer of a question; that nothing was found is heard, whoever's answer it was in the first place."""
-    told = desk.searches.explained(question, _deadline()) if question.explain else desk.searches.told(question, _deadline())
-    if told.nothing:
-        desk.gaps.heard(told.nothing, g.visit.asker.key or g.visit.asker.address, desk.state.snapshot().names)
-    return told
+    found = desk.searches.explained(question, deadline) if question.explain else desk.searches.told(question, deadline)
+    if found.nothing:
+        desk.gaps.heard(found.nothing, asker.key or asker.address, desk.state.snapshot().names)
+    return found
+
+
+def headers_of(found: Told) -> list[tuple[str, str]]:
+    """The headers of a search's answer: its ETag, weak as all are (searchapi/wire.py), and where it came from."""
+    age = [("Age", str(found.age))] if found.age is not None else []
+    return [("ETag", f'W/"{found.etag}"'), ("Cache-Status", f"searchapi; {found.cache_status}"), *age]
 
 
 def _deadline() -> Deadline:
@@ -294,13 +308,3 @@ def _comparison(desk: Desk, pair: Pair) -> shapes.Comparison:
             return present.comparison(answers.comparison(pair.a, pair.b))
     except NoLeaflet as error:
         abort(HTTPStatus.NOT_FOUND, description=str(error))
-
-
-def answered(told: Told) -> Response:
-    """The response of a search's answer."""
-    response = json_answer(told.body)
-    response.set_etag(told.etag)
-    response.headers.add("Cache-Status", f"searchapi; {told.cache_status}")
-    if told.age is not None:
-        response.headers.add("Age", str(told.age))
-    return response

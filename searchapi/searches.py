@@ -111,22 +111,17 @@ class Searches:
         if looked.entry:
             return self._served(question, looked.seen, looked.entry)
         landed = self._flights.board(looked.key, lambda: self._made(question, looked, deadline), deadline)
-        self.metrics.cache.labels("shared" if landed.shared else "miss").inc()
-        self.metrics.outcomes.labels(landed.made.outcome).inc()
+        self.metrics.came("shared" if landed.shared else "miss").inc()
+        self.metrics.ended(landed.made.outcome).inc()
         if landed.made.nothing is None:
             self.popular.heard(question)
         return _told(question, landed.made, self._fresh(looked.seen), "fwd=miss")
-
-    def kept(self, question: Question, deadline: Deadline) -> Told | None:
-        """The same, where it is kept; else None, and nothing is counted. Raises as `told`, but Busy."""
-        looked = self._looked(question, deadline)
-        return self._served(question, looked.seen, looked.entry) if looked.entry else None
 
     def explained(self, question: Question, deadline: Deadline) -> Told:
         """The answer with why each result stands where it does: always made anew, and never kept for those who have no key."""
         seen = self.state.lookout.just_now(deadline)
         made = self._answered(question, self.state.snapshot(), deadline, explain=True)
-        self.metrics.outcomes.labels(made.outcome).inc()
+        self.metrics.ended(made.outcome).inc()
         return _told(question, made, self._fresh(seen), "fwd=bypass")
 
     def prepare(self, question: Question, deadline: Deadline) -> bool:
@@ -154,8 +149,8 @@ class Searches:
         if old and seen.verified:
             with contextlib.suppress(queue.Full):
                 self.overdue.put_nowait(question)
-        self.metrics.cache.labels("stale" if old else "hit").inc()
-        self.metrics.outcomes.labels(Outcome.FOUND).inc()
+        self.metrics.came("stale" if old else "hit").inc()
+        self.metrics.ended(Outcome.FOUND).inc()
         self.popular.heard(question)
         return _told(
             question,

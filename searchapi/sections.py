@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -452,6 +453,7 @@ def asked(folded_question: str) -> Asked:
     )
 
 
+@lru_cache(maxsize=10_000)
 def _mended(word: str) -> str:
     """A word, or the one of _TURN_ON that it sounds like, or is one slip away from where it is no word of the language."""
     if word in _TURN_ON:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-
-from flask import g, has_request_context
 
 from searchapi.metrics import Metrics
 
@@ -31,6 +30,10 @@ class Trace:
         return Trace(self.trace_id, secrets.token_hex(8), self.sampled)
 
 
+# The request that this thread answers; None for what the process does for itself.
+answering: ContextVar[Trace | None] = ContextVar("answering", default=None)
+
+
 def trace(traceparent: str) -> Trace:
     """The trace of a request that came with this header; a new one where the header is none."""
     found = _TRACEPARENT.fullmatch(traceparent.strip()) if traceparent else None
@@ -48,9 +51,9 @@ class EngineWatch:
 
     def headers(self) -> Mapping[str, str]:
         """The trace of the request that this thread answers; nothing for what the process asks for itself."""
-        own: Trace | None = g.visit.trace if has_request_context() and "visit" in g else None
+        own = answering.get()
         return {"traceparent": str(own.child()), "X-Opaque-Id": own.trace_id} if own else {}
 
     def took(self, seconds: float, outcome: str) -> None:
         """Counts it: for a request, or for what the process asks for itself."""
-        self._metrics.engine.labels("request" if has_request_context() else "upkeep", outcome).observe(seconds)
+        self._metrics.asked_engine("request" if answering.get() else "upkeep", outcome).observe(seconds)

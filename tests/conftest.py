@@ -27,13 +27,13 @@ from indexer.sources.config import configured
 from indexer.write import Writer
 from opensearch.client import connect
 from opensearch.generations import Indices, prepare
-from opensearch.node import node
 from opensearch.process import free_port
 from opensearch.settings import read
 from opensearch.synonyms import synonyms
 from searchapi.app import create_app
 from searchapi.redis_server import redis_server
 from searchapi.settings import Settings
+from tests.engines import IN_DOCKER, OPENSEARCH_PORT, REDIS_PORT, container, node
 from tests.promised import Promised
 from tests.sources import trytons
 from tests.sources.trytons import Trytond
@@ -45,6 +45,10 @@ DATA = ROOT.parent / "shared" / "data"
 @pytest.fixture(scope="session")
 def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real OpenSearch for the whole run."""
+    if IN_DOCKER:
+        with container("opensearch", OPENSEARCH_PORT) as place:
+            yield f"http://{place}"
+        return
     with node(tmp_path_factory.mktemp("opensearch"), free_port()) as server:
         yield server.url
 
@@ -52,6 +56,10 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Redis for the whole run."""
+    if IN_DOCKER:
+        with container("redis", REDIS_PORT) as place:
+            yield f"redis://{place}/0"
+        return
     with redis_server(tmp_path_factory.mktemp("redis"), free_port()) as server:
         yield server.url
 

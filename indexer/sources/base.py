@@ -98,11 +98,12 @@ class Source(Protocol):
     def breaker(self) -> Breaker:
         """What all its requests go through. It remembers nothing from one run to the next by itself."""
 
-    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False, names: bool = False) -> Iterator[Page]:
         """What changed since the cursor `since` (None: everything), page by page.
 
         With `whole` it gives everything, and `since` serves only to keep cursor and versions from going back; one that it cannot use is
-        then no error. Raises SourceDown, SourceRefused or SourceChanged; pages given before the error stay good.
+        then no error. With `names` only who is there matters: changes may come without contents. Raises SourceDown, SourceRefused or
+        SourceChanged; pages given before the error stay good.
         """
 
     def check(self) -> str:

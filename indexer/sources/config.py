@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from rapidfuzz import fuzz, process
 
 from indexer.sources.base import Source
+from indexer.sources.bling import BlingTable
 from indexer.sources.dolibarr import DolibarrTable
 from indexer.sources.folder import FolderTable
 from indexer.sources.frappe import FrappeTable
@@ -22,12 +23,16 @@ from indexer.sources.omie import OmieTable
 from indexer.sources.pace import Rates
 from indexer.sources.protheus import ProtheusTable
 from indexer.sources.rest import RestTable
+from indexer.sources.s4hana import S4hanaTable
+from indexer.sources.sankhya import SankhyaTable
+from indexer.sources.sap_b1 import SapB1Table
 from indexer.sources.sql import SqlTable
 from indexer.sources.tables import SourceTable, Surroundings
 from indexer.sources.tryton import TrytonTable
 
 # A new kind of ERP is one line here.
 TYPES: Mapping[str, type[SourceTable]] = {
+    "bling": BlingTable,
     "dolibarr": DolibarrTable,
     "folder": FolderTable,
     "frappe": FrappeTable,
@@ -35,6 +40,9 @@ TYPES: Mapping[str, type[SourceTable]] = {
     "omie": OmieTable,
     "protheus": ProtheusTable,
     "rest": RestTable,
+    "sankhya": SankhyaTable,
+    "s4hana": S4hanaTable,
+    "sap_b1": SapB1Table,
     "sql": SqlTable,
     "tryton": TrytonTable,
 }

@@ -42,6 +42,9 @@ Row = Mapping[str, Any]
 _AT_ONCE = 50
 # What one file of a ZIP may unpack to; a leaflet's PDF has 0.1-3 MB.
 _MOST_UNPACKED = 50_000_000
+# Of a product whose leaflet is a file, or does not matter.
+_NO_TEXT: Mapping[str, object] = {"text": None, "sections": {}}
+_SOMETHING = Content(b"-", "text/plain")
 
 
 def standard(expression: str) -> ParsedResult:
@@ -126,6 +129,10 @@ class Wire(ABC):
         """Some products, for a look at what they are like; none where there are none."""
         return next(self.rows(None, in_turn), ())
 
+    def names(self, ahead: Ahead) -> Iterator[Sequence[Row]]:
+        """All products, with no more than their id, audience and mark of withdrawal: where an ERP needs fewer questions for these."""
+        return self.rows(None, ahead)
+
     @abstractmethod
     def key(self, row: Row) -> str:
         """By what the vendor itself names a product."""
@@ -165,9 +172,11 @@ class ErpSource(Described):
         self._table = table
         self._wire = table.wire(Tries(self.breaker, table.pace(where)))
 
-    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False, names: bool = False) -> Iterator[Page]:
         """See Source."""
         window = Window(since, self._table.lag, filtered=self._wire.filtered, whole=whole)
+        if names and window.start is None:
+            return window.pages((self._named(window, row) for row in rows) for rows in self._wire.names(ahead))
         return window.pages(self._readings(window, ahead))
 
     def check(self) -> str:
@@ -214,18 +223,22 @@ class ErpSource(Described):
         files: Sequence[Attachment | None] = leaflets or [None]
         return (partial(self._change, window, row, one, latest) for one in files)
 
+    def _named(self, window: Window, row: Row) -> Change | Withdrawal | Unreadable:
+        """That a product is there, or withdrawn; whatever its leaflet says."""
+        return self._read(window, row, self._table.fields.model_copy(update=_NO_TEXT), lambda: (_SOMETHING,))
+
     def _change(
         self, window: Window, row: Row, file: Attachment | None = None, latest: datetime | None = None
     ) -> Change | Withdrawal | Unreadable:
-        fields = self._table.fields if file is None else self._table.fields.model_copy(update={"text": None, "sections": {}})
-        return reading(
-            fields,
-            lambda expression: expression.search(row),
-            window,
-            lambda: json.dumps(row, ensure_ascii=False, indent=1, default=str),
-            tuple if file is None else lambda: (_content(file),),
-            latest,
-        )
+        if file is None:
+            return self._read(window, row, self._table.fields, tuple)
+        return self._read(window, row, self._table.fields.model_copy(update=_NO_TEXT), lambda: (_content(file),), latest)
+
+    def _read(
+        self, window: Window, row: Row, fields: ErpFields, documents: Callable[[], tuple[Content, ...]], latest: datetime | None = None
+    ) -> Change | Withdrawal | Unreadable:
+        told = partial(json.dumps, row, ensure_ascii=False, indent=1, default=str)
+        return reading(fields, lambda expression: expression.search(row), window, told, documents, latest)
 
 
 def _content(file: Attachment) -> Content:
@@ -279,14 +292,14 @@ def by_key(ask: Callable[[str], Sequence[Row]], key: Callable[[Row], str], first
         last = following
 
 
-def columns(fields: ErpFields) -> tuple[str, ...]:
-    """The fields of a row which the customer's mapping reads, where an ERP must be told which to give; sorted."""
-    return tuple(sorted({name for expression in expressions(fields) for name in _roots(expression.parsed)}))
+def columns(fields: ErpFields, *keys: str) -> tuple[str, ...]:
+    """The fields of a row which the customer's mapping reads, or these keys of it, for an ERP that must be told which to give; sorted."""
+    return tuple(sorted({name for expression in expressions(fields, *keys) for name in _roots(expression.parsed)}))
 
 
-def expressions(fields: ErpFields) -> Iterator[ParsedResult]:
-    """Every expression of the customer's mapping."""
-    places = [getattr(fields, name) for name in type(fields).model_fields] + list(fields.sections.values())
+def expressions(fields: ErpFields, *keys: str) -> Iterator[ParsedResult]:
+    """Every expression of the customer's mapping, or of these keys of it."""
+    places = [getattr(fields, name) for name in keys or type(fields).model_fields] + ([] if keys else list(fields.sections.values()))
     return (place for place in places if isinstance(place, ParsedResult))
 
 

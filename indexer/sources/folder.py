@@ -119,12 +119,13 @@ class FolderSource(Described):
         self._table = table
         self._now = now
 
-    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False, names: bool = False) -> Iterator[Page]:
         """See Source. Each page has a cursor, and the last one is complete.
 
         A version is the time of the pull that found it, because a file's own date may go back; where our clock did, it is just above
         that of the pull before.
         """
+        del names
         before = _unpacked(since, or_nothing=whole)
         files = self.breaker.call(self._files)
         self._must_not_be_emptied(before, files)

@@ -16,6 +16,7 @@ was deleted, so the whole listing tells; its times are taken for São Paulo's, w
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from limits import parse
 from pydantic import Field
 
 from indexer.sources.base import Ahead, Busy, SourceChanged, SourceDown, SourceError, SourceRefused
@@ -38,6 +40,8 @@ from indexer.sources.window import wall
 
 # Omie recommends no more than 500, and many of its methods give no more than 100 whatever is asked for.
 _PAGE = 100
+# How many sizes of pages take turns: by the time the first comes again more than a minute has passed.
+_SIZES = 8
 # ListarAnexo's own; no product has as many files.
 _FILES = 50
 # For so many seconds Omie refuses the same call; its own words for what is left of them come first.
@@ -52,6 +56,8 @@ _OUR_FAULT = re.compile(r"app_?key|app_?secret|chave de acesso|aplicativo|suspen
 _TAG = re.compile(r"</?[a-z][^>]*>", re.IGNORECASE)
 _NOTHING = "5113"
 _EDITED = "info.dAlt && join(' ', [info.dAlt, info.hAlt || '00:00:00']) || info.dInc && join(' ', [info.dInc, info.hInc || '00:00:00'])"
+# One of which it is not known counts as edited long ago.
+_EVER = f"{_EDITED} || '00/00/0000'"
 _PAGING = ByPage(
     by="page",
     parameter="pagina",
@@ -80,7 +86,7 @@ class OmieFields(ErpFields):
     ean: Expression | None = Field(default=standard("ean"), examples=['"ean"'])
     """Its EAN."""
 
-    updated_at: Expression | None = Field(default=standard(_EDITED), examples=["\"join(' ', [info.dAlt, info.hAlt])\""])
+    updated_at: Expression | None = Field(default=standard(_EVER), examples=["\"join(' ', [info.dAlt, info.hAlt])\""])
     """When it was last edited or, where it never was, added."""
 
     updated_at_format: str = Field(default=_FORMAT, examples=['"%d/%m/%Y %H:%M:%S"'])
@@ -111,7 +117,7 @@ class OmieTable(ErpTable):
     app_secret: Secret = Field(examples=['{ env = "OMIE_APP_SECRET" }'])
     """The application's secret."""
 
-    rates: Limits = Field(default=("240/minute",), examples=['["240/minute"]'], validate_default=True)
+    rates: Limits = Field(default=(parse("240/minute"),), examples=['["240/minute"]'])
     """Omie allows 240 requests a minute for each method of an application, counted here for all of its methods together, and 4 at once."""
 
     fields: OmieFields = Field(default_factory=OmieFields, examples=['{ text = "obs_internas" }'])
@@ -130,12 +136,15 @@ class OmieTable(ErpTable):
 class _Omie(Wire):
     def __init__(self, table: OmieTable, tries: Tries) -> None:
         self._zone = table.fields.timezone
+        self._turns = itertools.count()
         self._calls = _Calls(table, tries)
         self._downloads = _Downloads(table, tries)
 
     def rows(self, since: datetime | None, ahead: Ahead) -> Iterator[Sequence[Row]]:
         """See Wire."""
-        for sheet in sheets(_PAGING if since else _PAGING_OF_ALL, partial(self._page, since), ahead):
+        # Another size each time: the listing that confirms what is gone follows at once, and must not be the same calls again.
+        paging = (_PAGING if since else _PAGING_OF_ALL).model_copy(update={"size": _PAGE - next(self._turns) % _SIZES})
+        for sheet in sheets(paging, partial(self._page, since), ahead):
             yield listing(list(sheet.records), sheet.url, "products")
 
     def first(self) -> Sequence[Row]:

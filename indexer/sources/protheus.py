@@ -4,7 +4,7 @@
     type = "protheus"
     url = "https://erp.example/rest"
     username = "sac"
-    password = { env = "MATRIZ_PASSWORD" }         # by Basic; auth = "token" for a token of api/oauth2/v1/token
+    password = { env = "MATRIZ_PASSWORD" }
     tenant = "01,02"                               # company and branch, where the server has several
     path = "api/bulas/v1/produtos"                 # a service of the house; left out: the framework's genericList over `alias`
     order = "filial,codigo"
@@ -90,8 +90,8 @@ class ProtheusTable(ErpTable):
     password: Secret = Field(examples=['{ env = "MATRIZ_PASSWORD" }'])
     """That user's password."""
 
-    auth: Literal["basic", "token"] = Field(default="basic", examples=['"token"'])
-    """How to show who asks: HTTP Basic, or a token of api/oauth2/v1/token, which is had anew when the server no longer takes it."""
+    auth: Literal["auto", "basic", "token"] = Field(default="auto", examples=['"token"'])
+    """How to show who asks: basic, a token of api/oauth2/v1/token, or auto: basic until the server refuses it, then a token."""
 
     tenant: str = Field(default="", examples=['"01,02"'], pattern=r"^[^\r\n]*$")
     """Company and branch, as the header TenantId wants them, for example T1,D MG 01; left out: the server's own."""
@@ -157,11 +157,9 @@ class _Protheus(Wire):
         self.filtered = table.changed_since is not None
         self._url = f"{table.url}/{table.path.lstrip('/')}"
         self._headers = {"TenantId": table.tenant} if table.tenant else {}
-        secret = table.password.get_secret_value()
-        if table.auth == "token":
-            self._line = Line(table, Session(_Tokens(table, self._headers).headers), tries)
-        else:
-            self._line = Line(table, Standing({"Authorization": basic(table.username, secret)}), tries)
+        shown = {"Authorization": basic(table.username, table.password.get_secret_value())}
+        tokens = _Tokens(table, self._headers, first=shown if table.auth == "auto" else None)
+        self._line = Line(table, Standing(shown) if table.auth == "basic" else Session(tokens.headers), tries)
         self._paging = ByPage(by="page", size_parameter="pageSize", size=table.page_size, more=standard("more"), recheck=standard("key"))
 
     def rows(self, since: datetime | None, ahead: Ahead) -> Iterator[Sequence[Row]]:
@@ -243,20 +241,27 @@ def _rows(sheet: Sheet) -> list[Row]:
 class _Tokens:
     """Where tokens are had: by name and password in headers, which no server writes into its log as it does addresses.
 
-    The refresh token that comes along is not used: it would save nothing but the password's second trip.
+    What is shown `first`, if anything, is not a token: that comes once the first is refused. The refresh token that comes along is not
+    used: it would save nothing but the password's second trip.
     """
 
-    def __init__(self, table: ProtheusTable, headers: Mapping[str, str]) -> None:
+    def __init__(self, table: ProtheusTable, headers: Mapping[str, str], *, first: Mapping[str, str] | None) -> None:
         self._url = f"{table.url}/{_TOKENS}"
+        self._first = first
+        self._basic = first is not None
         shown = {**headers, "username": table.username, "password": table.password.get_secret_value()}
         self._line = Line(table, Standing(shown))
 
     def headers(self) -> Mapping[str, str]:
-        """The headers of a new token."""
+        """What to show: what comes first, then a new token each time."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         try:
             told = self._line.ask(Question(self._url, {"grant_type": "password"}, method="POST"), Answer.json)
         except SourceRefused as error:
-            msg = f"no token: {error}; check `username` and `password`, and that the server has {_TOKENS}"
+            refused = "HTTP Basic was refused, and there is " if self._basic else ""
+            msg = f"{refused}no token: {error}; check `username` and `password`, and that the server has {_TOKENS}"
             raise SourceRefused(msg) from None
         if not isinstance(told, dict) or not isinstance(told.get("access_token"), str):
             msg = f"{self._url} answered without an access_token"

@@ -143,8 +143,9 @@ class RestSource(Described):
         bare = [table.model_copy(update={"url": host, "headers": {}}) for host in table.document_hosts]
         self._documents = {origin(other.url): Line(other, Standing(), tries) for other in bare} | {origin(table.url): self._line}
 
-    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False, names: bool = False) -> Iterator[Page]:
         """See Source. Only the last page has a cursor."""
+        del names
         window = Window(since, self._table.lag, filtered=self._table.changed_since is not None, whole=whole)
         ask = partial(self._sheet, self._parameters(window))
         return window.pages(self._changes(sheet, window, ahead) for sheet in sheets(self._table.paging, ask, ahead))

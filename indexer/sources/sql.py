@@ -145,9 +145,9 @@ class SqlSource(Described):
         self._engine = _engine(table)
         self._filtered = _SINCE.search(table.query) is not None
 
-    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False) -> Iterator[Page]:
+    def pages(self, since: str | None, ahead: Ahead, *, whole: bool = False, names: bool = False) -> Iterator[Page]:
         """See Source. Only the last page has a cursor."""
-        del ahead
+        del ahead, names
         window = Window(since, self._table.lag, filtered=self._filtered, whole=whole)
         with self._rows(window, _BATCH) as rows:
             yield from window.pages((self._change(window, row) for row in batch) for batch in rows.partitions(_BATCH))

@@ -48,6 +48,7 @@ def edit(folder: Path, erp: Erp, stores: Stores, readers: Readers, record_: dict
     stores.writer.client.indices.refresh(index=stores.writer.indices.history)
 
 
+@pytest.mark.engines
 def test_an_edit_is_told_by_section_with_the_differing_words_marked(
     tmp_path: Path, erp: Erp, stores: Stores, readers: Readers, desk: FlaskClient
 ) -> None:
@@ -89,6 +90,7 @@ def test_an_unchanged_answer_is_304_and_an_edit_is_not(
     assert desk.get(ADDRESS, headers=tag).status_code == 200
 
 
+@pytest.mark.engines
 def test_what_was_withdrawn_is_shown_to_nobody_and_is_there_again_when_it_returns(
     tmp_path: Path, erp: Erp, stores: Stores, readers: Readers, desk: FlaskClient
 ) -> None:
@@ -111,6 +113,7 @@ def test_a_leaflet_or_a_parameter_that_is_not_there_is_told(desk: FlaskClient) -
     assert (response.status_code, body(response)["parameter"]) == (400, "since")
 
 
+@pytest.mark.engines
 def test_history_is_bounded_by_number_and_by_age(
     tmp_path: Path, erp: Erp, stores: Stores, readers: Readers, history: History, desk: FlaskClient
 ) -> None:

@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse
 from opensearch.generations import Indices
 from opensearch.process import free_port
 from tests.conftest import Demo, app_of
+from tests.sources.standin import serving
+from tests.sources.standin import told as told_by
 
 LEAFLET = "matriz:001101:patient"
 API = [
@@ -94,6 +96,42 @@ def test_who_takes_gzip_gets_it(desk: FlaskClient, accepted: str) -> None:
 def test_what_fits_into_a_packet_is_not_compressed(desk: FlaskClient) -> None:
     """It would only cost."""
     assert "Content-Encoding" not in desk.get("/livez", headers={"Accept-Encoding": "gzip"}).headers
+
+
+@pytest.mark.parametrize("accepted", ["", "gzip", "gzip;q=0.5, identity;q=1"])
+@pytest.mark.parametrize("question", ["dipirona", "dipirona em crianca", "dipirrona", "nada disso existe"])
+def test_an_answer_before_flask_is_the_one_through_it(desk: FlaskClient, question: str, accepted: str) -> None:
+    """The same bytes and headers, kept or made now; who asks whether it changed is answered by Flask."""
+    address, own = f"/v1/search?q={question}", {"Accept-Encoding": accepted}
+    desk.get(address)  # what may be kept is kept from here on
+    before, through = desk.get(address, headers=own), desk.get(address, headers={**own, "If-None-Match": '"another"'})
+    assert (before.status, before.data) == (through.status, through.data)
+    changing = {"traceparent", "Age"}
+    told, same = ({(k, v) for k, v in one.headers if k not in changing} for one in (before, through))
+    assert told == same
+    assert len(before.headers) == len(through.headers)
+
+
+def test_what_fails_before_flask_is_told_by_it_and_counted_once(demo: Demo, opensearch_url: str, redis_url: str) -> None:
+    """As problem+json, whatever was wrong."""
+    app = app_of(opensearch_url, redis_url, demo.indices)
+    problem(app.test_client().get("/v1/search?q=dipirona&seite=2"), 400)
+    told = app.test_client().get("/metrics").get_data(as_text=True)
+    assert 'searchapi_request_seconds_count{route="/v1/search",status="400"} 1.0' in told
+    assert "searchapi_in_flight 1.0" in told  # this one
+
+
+# So does the thread that looks at the index, which ends.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_nobody_foresaw_before_flask_is_counted(redis_url: str) -> None:
+    """The server answers and logs it (searchapi/worker.py)."""
+    with serving(lambda _: told_by({"no": "answer of OpenSearch's"})) as strange:
+        app = app_of(strange.url, redis_url, Indices("strange"))
+        with pytest.raises(KeyError):
+            app.test_client().get("/v1/search?q=dipirona")
+    told = app.test_client().get("/metrics").get_data(as_text=True)
+    assert 'searchapi_request_seconds_count{route="/v1/search",status="500"} 1.0' in told
+    assert "searchapi_in_flight 1.0" in told  # this one
 
 
 def test_a_part_of_a_file_is_a_part_of_the_plain_one(desk: FlaskClient) -> None:

@@ -122,6 +122,21 @@ def test_every_alert_has_its_section_in_the_runbook(name: str) -> None:
     assert len(section[1].split()) > 30, f"the runbook says too little of {name}"
 
 
+def test_every_alert_of_every_rule_file_leads_to_a_heading_that_is_there() -> None:
+    """Those of the objectives too: who is woken by one follows its link."""
+    links = []
+    for file in yaml.safe_load((MONITORING / "prometheus.yml").read_text())["rule_files"]:
+        rules = [rule for group in yaml.safe_load((MONITORING / file).read_text())["groups"] for rule in group["rules"]]
+        links += [(rule["alert"], rule["annotations"]["runbook"]) for rule in rules if "alert" in rule]
+    assert {"SourceStale", "SearchFailing", "SearchSlow"} <= {alert for alert, _ in links}
+    for alert, link in links:
+        path, _, anchor = link.partition("#")
+        headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{alert} leads to {link}, which is not there"
+    # And the manual itself leads to the page of those that it does not tell.
+    assert all(link.partition("#")[0].rpartition("/")[2] in RUNBOOK or link.startswith("docs/operations.md") for _, link in links)
+
+
 def test_the_runbook_tells_of_no_alert_that_is_not_there() -> None:
     """What was renamed was renamed there too."""
     alerts = RUNBOOK[RUNBOOK.index("## What each alert means") :].split("\n## ")[0]

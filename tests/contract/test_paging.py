@@ -85,6 +85,7 @@ def pages(desk: FlaskClient, changes: threading.Semaphore | None = None) -> Iter
         yield [hit["name"] for hit in told["results"]]
 
 
+@pytest.mark.engines
 def test_a_cursor_gives_the_ranking_page_by_page(desk: FlaskClient, shelf: Shelf) -> None:
     """The same order as in one piece, the last page short, and none after it; a product of two sources once."""
     for number in range(24):
@@ -96,6 +97,7 @@ def test_a_cursor_gives_the_ranking_page_by_page(desk: FlaskClient, shelf: Shelf
     assert [name for names in paged for name in names] == [hit["name"] for hit in page(desk, size="50")["results"]]
 
 
+@pytest.mark.engines
 def test_where_the_last_page_is_full_nothing_comes_after_it(desk: FlaskClient, shelf: Shelf) -> None:
     """No empty page to ask for."""
     for number in range(14):
@@ -142,6 +144,7 @@ def test_no_result_comes_twice_and_none_is_lost_while_the_index_changes(desk: Fl
     assert set(standing) <= set(given)
 
 
+@pytest.mark.engines
 def test_a_withdrawn_leaflet_is_on_no_later_page(desk: FlaskClient, shelf: Shelf) -> None:
     """A cursor keeps no old state of the index open."""
     for number in range(20):

@@ -14,6 +14,7 @@ import yaml  # type: ignore[import-untyped]  # its types are a package of their 
 from indexer.settings import Settings as IndexerSettings
 from opensearch.settings import read
 from searchapi.settings import Settings as SearchSettings
+from searchapi.sizes import sizes
 from tests.contract.test_docs import commands
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,7 @@ def started() -> list[str]:
 
 def test_every_command_that_is_started_exists() -> None:
     """With no option that is not there."""
-    assert len(started()) == 5
+    assert len(started()) == 6
     for command in started():
         assert command == "searchapi" or command in commands(), command
 
@@ -68,9 +69,31 @@ def test_every_variable_that_is_set_is_read() -> None:
 
 def test_exit_statuses_that_a_person_must_mend_are_not_tried_again() -> None:
     """2 misconfigured, 3 refused; and there is time to end the batch."""
-    unit = (ROOT / "deploy" / "systemd" / "bulario-indexer.service").read_text()
-    assert "RestartPreventExitStatus=2 3\n" in unit
-    assert "TimeoutStopSec=15\n" in unit
+    indexer, searchapi = ((ROOT / "deploy" / "systemd" / f"bulario-{name}.service").read_text() for name in ("indexer", "searchapi"))
+    assert "RestartPreventExitStatus=2 3\n" in indexer
+    assert "RestartPreventExitStatus=2\n" in searchapi
+    assert all("TimeoutStopSec=15\n" in unit for unit in (indexer, searchapi))
+    assert sizes(1, read(SearchSettings, {}).answer_within.total_seconds()).graceful_timeout < 15
+
+
+def test_a_reload_of_searchapi_is_the_signal_that_fails_no_request() -> None:
+    """tests/faults/test_rolling_restart.py sends it under load."""
+    unit = (ROOT / "deploy" / "systemd" / "bulario-searchapi.service").read_text()
+    assert "ExecReload=/bin/kill -HUP $MAINPID\n" in unit
+    assert "KillMode=mixed\n" in unit
+
+
+def test_both_services_are_as_closed_as_each_other() -> None:
+    """What is a risk in one is one in the other."""
+
+    def closed(name: str) -> set[str]:
+        unit = (ROOT / "deploy" / "systemd" / f"bulario-{name}.service").read_text()
+        return set(re.findall(r"^(?:Protect|Private|Restrict\w+|NoNew|Lock|Capability|SystemCall)\w*=.*$", unit, re.MULTILINE)) - {
+            "RestartPreventExitStatus=2"
+        }
+
+    assert closed("indexer") == closed("searchapi") == closed("sync")
+    assert len(closed("searchapi")) == 21
 
 
 def test_cron_never_runs_two_syncs() -> None:
@@ -85,10 +108,3 @@ def test_prometheus_scrapes_the_ports_that_we_serve_on(job: str) -> None:
     jobs = {one["job_name"]: one for one in yaml.safe_load((ROOT / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]}
     port = {"indexer": read(IndexerSettings, {}).indexer_metrics_port, "searchapi": read(SearchSettings, {}).port}[job]
     assert jobs[job]["static_configs"] == [{"targets": [f"{job}:{port}"]}]
-
-
-def test_compose_mounts_files_that_are_there() -> None:
-    """Docker makes a directory of a name that is missing."""
-    mounts = [v.split(":")[0] for s in COMPOSE.values() for v in s.get("volumes", ()) if isinstance(v, str) and v.startswith("./")]
-    assert {mount.split("/")[-1] for mount in mounts} == {"prometheus.yml", "alerts.yml", "slo.yml", "alertmanager.yml"}
-    assert all((ROOT / mount).is_file() for mount in mounts)

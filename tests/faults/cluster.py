@@ -11,8 +11,8 @@ from opensearchpy import OpenSearch
 
 from opensearch.client import connect
 from opensearch.generations import Indices
-from opensearch.node import node
 from opensearch.process import Server, free_port
+from tests.engines import node
 
 HEAP = "256m"
 NAMES = ("um", "dois", "tres")

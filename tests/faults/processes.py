@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from opensearch.node import node
 from opensearch.process import Server, free_port
+from tests.engines import node
 from tests.faults.proxy import Proxy
 
 INDEXER = Path(sys.executable).with_name("indexer")

@@ -18,10 +18,10 @@ from indexer.readers import Readers
 from indexer.write import Batch, Writer
 from opensearch.client import connect
 from opensearch.generations import Indices, prepare
-from opensearch.node import node
 from opensearch.process import free_port
 from opensearch.synonyms import synonyms
 from tests.conftest import stores_of
+from tests.engines import node
 from tests.faults.test_leases import leaflet
 from tests.faults.test_sync import Erp, held, record, source
 from tests.sources.standin import Reply, Request, serving

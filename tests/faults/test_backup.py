@@ -13,9 +13,9 @@ import requests
 
 from opensearch.client import connect
 from opensearch.generations import Indices
-from opensearch.node import node
 from opensearch.process import free_port
 from tests.conftest import ROOT
+from tests.engines import node
 from tests.faults.test_cli import run, sources
 from tests.faults.test_sync import Erp, held, record
 from tests.sources.standin import serving

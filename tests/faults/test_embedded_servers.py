@@ -18,21 +18,21 @@ from redis import Redis
 
 from opensearch import maven
 from opensearch.client import connect
-from opensearch.jars import LOCK, Jar, classpath, locked, shared_cache
-from opensearch.node import node
+from opensearch.jars import Jar, Version, classpath, locked, shared_cache
 from opensearch.process import NotStarted, free_port
 from searchapi.redis_server import redis_server
+from tests.engines import IN_DOCKER, VERSION, node
 
 OPENSEARCH = "opensearch.node"
 REDIS = "searchapi.redis_server"
-SMALL = "org.jspecify:jspecify:1.0.0"  # A jar of 4 KB.
+SMALL = "org.reactivestreams:reactive-streams:1.0.4"  # A jar of 12 KB, in every lock.
 
 
 @pytest.fixture
 def online(tmp_path: Path) -> None:
     """Skips where jars cannot be fetched now."""
     try:
-        maven.fetch((next(jar for jar in locked() if jar.coordinate == SMALL),), tmp_path / "probe")
+        maven.fetch((next(jar for jar in locked(VERSION) if jar.coordinate == SMALL),), tmp_path / "probe")
     except NotStarted as error:
         pytest.skip(f"needs the network: {error}")
 
@@ -75,12 +75,19 @@ def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path) -> None:
     assert log.rstrip().endswith("Closed all nodes.")
 
 
+@pytest.mark.engines
+def test_the_tests_meet_the_version_that_was_asked_for(opensearch_url: str) -> None:
+    """By its lock when embedded, by its tag in Docker; else the suite would pass twice on the same one."""
+    assert connect(opensearch_url).info()["version"]["number"] == VERSION.release
+
+
 def test_a_write_to_an_index_that_nobody_made_fails(opensearch_url: str) -> None:
     """A misspelt index name must not become an index with a guessed mapping."""
     with pytest.raises(NotFoundError):
         connect(opensearch_url).index(index="leaflets-misspelt", body={"name": "Dipirona"})
 
 
+@pytest.mark.skipif(IN_DOCKER, reason="about the embedded node")
 def test_only_this_machine_reaches_the_node(opensearch_url: str) -> None:
     """The embedded node has no password, so it listens on the loopback alone, for HTTP and for other nodes."""
     told = next(iter(connect(opensearch_url).nodes.info(metric="http,transport")["nodes"].values()))
@@ -195,14 +202,14 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("online")
 def test_a_damaged_jar_is_fetched_again(tmp_path: Path) -> None:
     """Every start checks every jar, so that a disk fault does not become a Java riddle."""
-    for path in classpath(shared_cache()):
+    for path in classpath(shared_cache(), VERSION):
         copy = tmp_path / path.relative_to(shared_cache())
         copy.parent.mkdir(parents=True)
         copy.symlink_to(path)
-    damaged = next(jar for jar in locked() if jar.coordinate == SMALL)
+    damaged = next(jar for jar in locked(VERSION) if jar.coordinate == SMALL)
     damaged.path(tmp_path).unlink()
     damaged.path(tmp_path).write_bytes(b"PK damaged")
-    classpath(tmp_path)
+    classpath(tmp_path, VERSION)
     assert damaged.path(tmp_path).read_bytes() == damaged.path(shared_cache()).read_bytes()
 
 
@@ -218,21 +225,25 @@ def test_a_jar_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("online")
 def test_a_fetch_that_is_cut_short_leaves_whole_jars_only(tmp_path: Path) -> None:
     """What a killed first start has fetched is kept and can be trusted by the next."""
-    command = "import sys, pathlib; from opensearch.jars import classpath; classpath(pathlib.Path(sys.argv[1]))"
-    with subprocess.Popen([sys.executable, "-c", command, str(tmp_path)], env=environment(), stderr=subprocess.DEVNULL) as fetching:
+    code = "import sys, pathlib; from opensearch.jars import Version, classpath; classpath(pathlib.Path(sys.argv[1]), Version(sys.argv[2]))"
+    command = [sys.executable, "-c", code, str(tmp_path), VERSION]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL) as fetching:
         while not list(tmp_path.rglob("lucene-core-*.jar")) and fetching.poll() is None:
             time.sleep(0.01)
         fetching.kill()
-    there = [jar for jar in locked() if jar.path(tmp_path).exists()]
+    there = [jar for jar in locked(VERSION) if jar.path(tmp_path).exists()]
     assert there
     assert all(jar.is_intact(tmp_path) for jar in there)
 
 
-def test_the_lock_pins_checksums_and_names_no_place() -> None:
+@pytest.mark.parametrize("version", Version)
+def test_the_lock_pins_checksums_and_names_no_place(version: Version) -> None:
     """Where artifacts live is jgo's to know; what they are is ours."""
-    assert "://" not in LOCK.read_text()
-    assert all(re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+", jar.coordinate) and re.fullmatch(r"[0-9a-f]{64}", jar.sha256) for jar in locked())
-    assert len(locked()) > 100
+    assert "://" not in version.lock.read_text()
+    jars = locked(version)
+    assert all(re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+", jar.coordinate) and re.fullmatch(r"[0-9a-f]{64}", jar.sha256) for jar in jars)
+    assert len(jars) > 90
+    assert version.release.startswith(f"{version}.")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from opensearchpy import OpenSearch
 
 from indexer.cursors import CursorMoved
 from indexer.leases import Lease, PulledElsewhere, Stopped, Terms, holder, take
+from indexer.patience import Patience
 from indexer.pull import Outcome, Stores, sync
 from indexer.readers import Readers
 from indexer.sources.base import Source
@@ -159,7 +160,8 @@ def stalled_between_looking_and_writing(stores: Stores, meanwhile: Callable[[Wri
             meanwhile(replace(stores.writer, fence=other.check))
             other.abandon()
 
-    return replace(stores.writer, fence=fence)
+    # It meets the fence once more after its write was refused; a busy machine must not end its patience before.
+    return replace(stores.writer, fence=fence, patience=Patience(60.0))
 
 
 @pytest.mark.parametrize(("before", "version"), [(True, 10), (True, 11), (False, 10)])

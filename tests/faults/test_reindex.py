@@ -70,6 +70,7 @@ def test_the_same_program_makes_the_same_documents(demo: Demo, client: OpenSearc
     assert len(before) > 50
 
 
+@pytest.mark.engines
 def test_a_tombstone_is_carried_over_with_its_version(reindexing: Reindexing, synced: Erp, client: OpenSearch, indices: Indices) -> None:
     """A late older version does not come back because the index was made anew."""
     assert len(synced.records) == 5
@@ -85,6 +86,7 @@ def test_a_tombstone_is_carried_over_with_its_version(reindexing: Reindexing, sy
     assert held.read(client, indices.operations, DOCUMENT).token is None
 
 
+@pytest.mark.engines
 def test_an_index_of_mapping_2_is_made_anew_from_its_originals(
     reindexing: Reindexing, synced: Erp, client: OpenSearch, indices: Indices, opensearch_url: str, redis_url: str
 ) -> None:
@@ -120,6 +122,7 @@ def as_mapping_2(client: OpenSearch, indices: Indices, generation: str) -> None:
     client.indices.refresh(index=generation)
 
 
+@pytest.mark.engines
 def test_what_is_written_while_it_copies_is_in_the_new_generation(
     tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers, synced: Erp
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_generation_that_does_not_find_its_leaflets_is_refused(
     assert documents(client, indices.alias) == before
 
 
+@pytest.mark.engines
 def test_a_rollback_keeps_what_changed_since_and_a_second_one_goes_forth(
     tmp_path: Path, reindexing: Reindexing, synced: Erp, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
@@ -214,6 +218,7 @@ def test_a_rollback_keeps_what_changed_since_and_a_second_one_goes_forth(
     assert [name for name, _, _ in state(client, indices)] == [indices.generation(2), indices.generation(3)]
 
 
+@pytest.mark.engines
 def test_from_sources_every_leaflet_is_pulled_again_and_nothing_is_lost(
     tmp_path: Path, reindexing: Reindexing, synced: Erp, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:

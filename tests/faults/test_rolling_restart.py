@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -54,7 +55,7 @@ def serving(port: int, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
             process.wait(60)
 
 
-def workers(process: subprocess.Popen[bytes]) -> set[int]:
+def workers(process: subprocess.Popen[Any]) -> set[int]:  # with text or without
     """The processes that answer now."""
     return {child.pid for child in psutil.Process(process.pid).children()}
 

@@ -98,6 +98,7 @@ def writes(client: OpenSearch, indices: Indices) -> int:
     return int(stats["_all"]["primaries"]["indexing"]["index_total"])
 
 
+@pytest.mark.engines
 def test_a_second_run_with_nothing_changed_writes_nothing(
     tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
@@ -136,6 +137,7 @@ def test_two_edits_within_one_tick_of_the_clock_are_both_seen(
     assert "Dois." in held(client, indices)["erp:001:patient"]
 
 
+@pytest.mark.engines
 def test_a_withdrawn_leaflet_goes_and_an_older_version_does_not_bring_it_back(
     tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
@@ -154,6 +156,7 @@ def test_a_withdrawn_leaflet_goes_and_an_older_version_does_not_bring_it_back(
     assert set(held(client, indices)) == {"erp:001:patient", "erp:002:patient"}
 
 
+@pytest.mark.engines
 def test_a_late_older_version_never_replaces_a_newer_one(
     tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
@@ -228,6 +231,7 @@ def test_a_text_with_lost_characters_is_rejected_with_its_reason_and_forgotten_w
     assert stores.rejected.all() == ()
 
 
+@pytest.mark.engines
 def test_a_leaflet_that_opensearch_refuses_is_rejected_and_its_neighbours_are_written(
     tmp_path: Path, stores: Stores, readers: Readers
 ) -> None:
@@ -240,6 +244,7 @@ def test_a_leaflet_that_opensearch_refuses_is_rejected_and_its_neighbours_are_wr
     assert "LLLLLLLLLL" * 10 not in kept.reason
 
 
+@pytest.mark.engines
 def test_leaflets_that_opensearch_is_too_busy_for_wait_and_the_cursor_waits_with_them(
     tmp_path: Path, client: OpenSearch, indices: Indices, stores: Stores, readers: Readers
 ) -> None:
@@ -253,6 +258,7 @@ def test_leaflets_that_opensearch_is_too_busy_for_wait_and_the_cursor_waits_with
     assert one(tmp_path, erp, stores, readers).counts.written == 1
 
 
+@pytest.mark.engines
 def test_a_missing_alias_is_never_made_into_an_index(
     client: OpenSearch, tmp_path: Path, readers: Readers, stores: Stores, indices: Indices
 ) -> None:
@@ -264,6 +270,7 @@ def test_a_missing_alias_is_never_made_into_an_index(
     assert not client.indices.exists(index=indices.alias)
 
 
+@pytest.mark.engines
 def test_who_read_a_cursor_before_it_moved_cannot_move_it(client: OpenSearch, indices: Indices) -> None:
     """Compare-and-set: of two indexers one moves it, the other is told."""
     cursors = Cursors(client, indices)

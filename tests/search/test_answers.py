@@ -33,6 +33,7 @@ def search(demo: Demo, question: str, **given: str) -> Any:
         ("SINVASTATINA COMO TOMAR", "sinvastatina", "posology", "noite"),
     ],
 )
+@pytest.mark.engines
 def test_the_first_answer_is_the_right_passage_of_the_right_leaflet(demo: Demo, question: str, drug: str, section: str, words: str) -> None:
     """In the section that was asked for, or where this leaflet tells it."""
     told = search(demo, question)
@@ -80,6 +81,7 @@ def test_a_misspelt_name_gives_a_choice_and_no_leaflet(demo: Demo, question: str
 
 
 @pytest.mark.parametrize(("question", "name"), [("dip", "Dipirona Monoidratada"), ("novalg", "Novalgina"), ("sin", "Sinvastatina")])
+@pytest.mark.engines
 def test_a_name_that_is_still_being_typed_is_suggested_by_the_index(demo: Demo, question: str, name: str) -> None:
     """By its beginning; nothing is shown as if it were meant."""
     told = search(demo, question)
@@ -96,6 +98,7 @@ def test_words_without_a_drug_search_all_leaflets(demo: Demo) -> None:
     assert any("hipertensão" in h["html"].lower() for r in told["results"] for h in r["highlights"])
 
 
+@pytest.mark.engines
 def test_the_same_product_in_two_erps_is_one_result_that_says_how_they_differ(demo: Demo) -> None:
     """The newest stands; the others are listed with the sections they tell differently."""
     results = search(demo, "dipirona posologia", audience="patient")["results"]
@@ -104,6 +107,7 @@ def test_the_same_product_in_two_erps_is_one_result_that_says_how_they_differ(de
     assert dipirona["also_in"] == [{"id": "filial:A01101:patient", "source": "filial", "differs": ["posology"]}]
 
 
+@pytest.mark.engines
 def test_a_registration_and_an_ean_find_their_product(demo: Demo) -> None:
     """With whatever punctuation."""
     for question in ("1.0000.1201", "100001201", "registro 1.0000.1201.001-5 interações"):
@@ -126,11 +130,13 @@ def test_look_alike_names_are_told_with_the_letters_that_differ(demo: Demo) -> N
     assert {"name": "hidralazina", "contrast": ["hidrOXIzina", "hidrALAzina"], "by": "spelling"} in told["lookalikes"]
 
 
+@pytest.mark.engines
 def test_the_strength_asked_for_ranks_the_product_that_comes_in_it_first(demo: Demo) -> None:
     """Metformina 850 mg is not sold as Glifage XR."""
     assert search(demo, "metformina 850 mg")["results"][0]["name"] == "Cloridrato de Metformina"
 
 
+@pytest.mark.engines
 def test_highlights_are_whole_sentences_of_bounded_length(demo: Demo) -> None:
     """About 800 characters for the first result, 300 for the others."""
     for question in ("losartana gravidez", "febre", "ibuprofeno posologia", "dor de cabeca"):

@@ -33,6 +33,7 @@ def test_no_clinical_triple_is_split(client: OpenSearch, indices: Indices, tripl
     assert len(set(tokens(client, indices, triple))) == 1
 
 
+@pytest.mark.engines
 def test_words_that_turn_a_sentence_over_are_kept(client: OpenSearch, indices: Indices) -> None:
     """Without them "não usar com álcool" would be "usar álcool"."""
     assert tokens(client, indices, "não usar sem água, com álcool, até o fim") == [
@@ -47,18 +48,21 @@ def test_words_that_turn_a_sentence_over_are_kept(client: OpenSearch, indices: I
     ]
 
 
+@pytest.mark.engines
 def test_a_question_is_widened_by_synonyms_and_a_leaflet_is_not(client: OpenSearch, indices: Indices) -> None:
     """So that an edit of the file needs no leaflet written again."""
     assert set(tokens(client, indices, "febre", "question")) > {"febr"}
     assert tokens(client, indices, "febre") == ["febr"]
 
 
+@pytest.mark.engines
 def test_a_field_that_the_mapping_does_not_know_is_refused(client: OpenSearch, indices: Indices) -> None:
     """A misspelt field would otherwise be indexed and never searched."""
     with pytest.raises(RequestError, match="strict_dynamic_mapping_exception"):
         client.index(index=indices.alias, id="x", body={"posologia": "um ao dia"})
 
 
+@pytest.mark.engines
 def test_an_index_of_an_older_mapping_is_left_as_it_is_with_what_to_run(client: OpenSearch, indices: Indices) -> None:
     """Its strict mapping would reject every leaflet; edited synonyms must not make it look like a new one."""
     generation = current(client, indices)
@@ -69,6 +73,7 @@ def test_an_index_of_an_older_mapping_is_left_as_it_is_with_what_to_run(client: 
     assert client.indices.get(index=generation) == before
 
 
+@pytest.mark.engines
 def test_edited_synonyms_are_applied_to_the_index_that_is_there(client: OpenSearch, indices: Indices, tmp_path: Path) -> None:
     """By the next sync, without writing a leaflet again; a second time nothing is done."""
     file = tmp_path / "synonyms.txt"

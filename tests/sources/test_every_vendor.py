@@ -265,7 +265,8 @@ def test_a_session_that_ends_anywhere_is_opened_again(desk: Desk) -> None:
         desk.erp.between = between
         desk.once()
         desk.must_agree()
-        assert desk.erp.asked - start <= requests + 1 + desk.source.max_in_flight
+        # Numbered pages are asked for ahead, so how many past the last differs from pull to pull.
+        assert desk.erp.asked - start <= requests + 1 + 2 * desk.source.max_in_flight
 
 
 @those_that("has_requests")

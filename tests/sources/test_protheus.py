@@ -253,6 +253,21 @@ def test_a_token_is_had_with_headers_and_anew_once_when_it_is_refused(tmp_path: 
     assert stand_in.asked[0].headers["TenantId"] == "T1,D MG 01"
 
 
+def test_a_server_that_refuses_basic_is_shown_a_token(tmp_path: Path) -> None:
+    """Where sources.toml does not say which; with a wrong password each is refused once, and both are told."""
+    erp = ProtheusService()
+    erp.put("P1", "palavra")
+    with erp.running() as stand_in:
+        toml = f'type = "protheus"\nurl = "{stand_in.url}"\n{erp.table}\nmax_in_flight = 1'.replace('auth = "token"\n', "")
+        source = source_of(tmp_path, toml, **erp.secrets)
+        assert [pull(source).ids, pull(source).ids] == [["D MG 01-P1"]] * 2
+        assert [request.path.rpartition("/")[2] for request in stand_in.asked] == ["produtos", "token", "produtos", "produtos"]
+        stand_in.asked.clear()
+        with pytest.raises(SourceRefused, match=r"HTTP Basic was refused, and there is no token: .* answered 401"):
+            source_of(tmp_path, toml, SECRET="falsch").check()
+        assert len(stand_in.asked) == 2
+
+
 def test_a_token_server_without_a_token_is_a_change_that_a_person_must_see(tmp_path: Path) -> None:
     """And one that is not there says which keys to look at."""
     with pytest.raises(SourceChanged, match="without an access_token"):

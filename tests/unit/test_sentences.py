@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +67,29 @@ def test_a_first_short_sentence_names_what_its_line_speaks_of() -> None:
     assert [s.opener for s in told] == [None, None, 1, 1]
 
 
-@given(st.text(alphabet=st.sampled_from("aA .;:!?1,\n-•" + MARK_START + MARK_END), max_size=300))
+LETTERS = st.text(alphabet=st.sampled_from("aA .;:!?1,\n-•("), max_size=400)
+
+
+@given(LETTERS)
 def test_no_letter_is_lost_or_told_twice(text: str) -> None:
     """Whatever the text: only blanks between sentences go."""
     assert "".join("".join(texts(text)).split()) == "".join(text.split())
+
+
+@given(LETTERS, st.sets(st.integers(0, 30)), st.integers(1, 3))
+def test_marks_change_no_sentence_and_none_is_lost(text: str, found: set[int], longest: int) -> None:
+    """Whichever words are found, also some that go on into the next sentence."""
+    words = [word.span() for word in re.finditer(rf"[aA1]+(?:[^aA1]+[aA1]+){{0,{longest - 1}}}", text)]
+    marked = text
+    for place in sorted(found & set(range(len(words))), reverse=True):
+        start, end = words[place]
+        marked = f"{marked[:start]}{MARK_START}{marked[start:end]}{MARK_END}{marked[end:]}"
+    told = sentences(marked)
+    assert [replace(s, text=unmarked(s.text)) for s in told] == list(sentences(text))
+    assert "".join("".join(s.text for s in told).split()) == "".join(marked.split())
+    assert all(unmarked(s.text) == text[s.start : s.end] for s in told)
+
+
+def unmarked(text: str) -> str:
+    """A text without its marks."""
+    return text.replace(MARK_START, "").replace(MARK_END, "")

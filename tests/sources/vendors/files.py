@@ -64,7 +64,7 @@ class Sql(_WithoutServer):
         """See Vendor."""
         return (
             'query = "SELECT * FROM bulas WHERE alterado >= :since ORDER BY alterado, codigo"\n'
-            'fields = { id = "codigo", audience = "publico", updated_at = "alterado", deleted = "inativo", text = "bula" }'
+            'fields = { id = "codigo", name = "nome", audience = "publico", updated_at = "alterado", deleted = "inativo", text = "bula" }'
         )
 
     def address(self, stand_in: StandIn) -> str:
@@ -77,9 +77,9 @@ class Sql(_WithoutServer):
         if self.folder is None:
             return
         with closing(sqlite3.connect(self.folder / "bulas.sqlite", isolation_level=None)) as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS bulas (codigo TEXT PRIMARY KEY, publico, alterado, inativo, bula)")
+            connection.execute("CREATE TABLE IF NOT EXISTS bulas (codigo TEXT PRIMARY KEY, nome, publico, alterado, inativo, bula)")
             connection.execute("DELETE FROM bulas")
-            connection.executemany("INSERT INTO bulas VALUES (?, ?, ?, ?, ?)", map(_row, by_number(self.products)))
+            connection.executemany("INSERT INTO bulas VALUES (?, ?, ?, ?, ?, ?)", map(_row, by_number(self.products)))
 
 
 class Folder(_WithoutServer):
@@ -110,15 +110,24 @@ class Folder(_WithoutServer):
                 pdf.unlink()
         with (below / "index.csv").open("w", newline="") as file:
             rows = csv.writer(file)
-            rows.writerow(["file", "audience", "updated_at"])
+            rows.writerow(["file", "name", "audience", "updated_at"])
             for product in by_number(self.products):
-                rows.writerow([f"{product.code}.pdf", product.audience, product.edited.astimezone(UTC).isoformat()])
+                rows.writerow(
+                    [f"{product.code}.pdf", f"Remédio {product.code}", product.audience, product.edited.astimezone(UTC).isoformat()]
+                )
                 (below / f"{product.code}.pdf").write_bytes(_pdf(product))
                 os.utime(below / f"{product.code}.pdf", (product.edited.timestamp(), product.edited.timestamp()))
 
 
-def _row(product: Product) -> tuple[str, str, str, int, str]:
-    return product.code, product.audience, f"{product.edited:%Y-%m-%d %H:%M:%S}", int(product.inactive), product.text
+def _row(product: Product) -> tuple[str, str, str, str, int, str]:
+    return (
+        product.code,
+        f"Remédio {product.code}",
+        product.audience,
+        f"{product.edited:%Y-%m-%d %H:%M:%S}",
+        int(product.inactive),
+        product.text,
+    )
 
 
 def _pdf(product: Product) -> bytes:

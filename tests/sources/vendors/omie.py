@@ -32,6 +32,7 @@ class Omie(Vendor):
     """Pages of three at most, by number; the same call twice within a minute is refused, and so is one of a page past the end."""
 
     kind = "omie"
+    punishes = True
     hangs = True
     secrets = {"SECRET": "nothing-secret", "KEY": "1234567890"}  # noqa: RUF012 see Vendor
 
@@ -100,7 +101,9 @@ class Omie(Vendor):
             told_from = f"{param['filtrar_por_data_de']} {param['filtrar_por_hora_de']}"
             start = datetime.strptime(told_from, "%d/%m/%Y %H:%M:%S").replace(tzinfo=_ZONE)
             found = [product for product in found if product.edited >= start]
-        size = min(int(param["registros_por_pagina"]), _PAGE)
+        # Small pages, and as with real ones of another size where another was asked for.
+        asked = int(param["registros_por_pagina"])
+        size = asked if asked <= _PAGE else _PAGE + asked % 2
         page, pages = int(param["pagina"]), -(-len(found) // size)
         here = found[(page - 1) * size : page * size]
         if not here:

@@ -10,7 +10,7 @@ from tests.sources.standin import Reply, Request, StandIn, told
 from tests.sources.vendors.vendor import Product, Vendor, by_number
 
 _PAGE = 3
-_FIELDS = 'fields = { id = "code", audience = "publico", updated_at = "alterado", deleted = "inativo", text = "bula" }'
+_FIELDS = 'fields = { id = "code", name = "nome", audience = "publico", updated_at = "alterado", deleted = "inativo", text = "bula" }'
 
 
 class RestByPage(Vendor):
@@ -93,6 +93,7 @@ def _row(product: Product) -> dict[str, Any]:
     return {
         "number": product.number,
         "code": product.code,
+        "nome": f"Remédio {product.code}",
         "alterado": product.edited.astimezone(UTC).isoformat(),
         "publico": product.audience,
         "inativo": product.inactive,

@@ -96,6 +96,9 @@ class Vendor(ABC):
     has_times: ClassVar[bool] = True
     """Whether it can be asked for what changed."""
 
+    punishes: ClassVar[bool] = False
+    """Whether a call that is repeated too soon makes it refuse all calls for a while."""
+
     has_requests: ClassVar[bool] = True
     """Whether it is asked by HTTP, so that sessions, limits and faults of a wire are its business."""
 
