@@ -82,10 +82,10 @@ class TrytonFields(ErpFields):
     name: Expression | None = Field(default=standard("template.name"), examples=['"template.name"'])
     """The product's name."""
 
-    updated_at: Expression | None = Field(default=standard(f'"{_EDITED}"'))
+    updated_at: Expression | None = Field(default=standard(f'"{_EDITED}"'), examples=["(cannot be set)"])
     """Tryton itself says when a record was edited."""
 
-    deleted: Expression | None = Field(default=standard(f'"{_ARCHIVED}"'))
+    deleted: Expression | None = Field(default=standard(f'"{_ARCHIVED}"'), examples=["(cannot be set)"])
     """Tryton itself archives it."""
 
     text: Expression | None = Field(default=standard("description"), examples=['"description"'])
