@@ -16,7 +16,8 @@ up: .venv/.demo ## the same without the stand-ins: your sources.toml
 	@$(BIN)/python -m demo.up
 
 test: .venv/.all ## the whole test suite, on real servers (OPENSEARCH_VERSION=2.19: the older; SERVERS=docker: stock images)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/sources
+	$(BIN)/pytest tests/contract tests/search tests/faults tests/browser
 
 check: lint types test oldest ## what CI runs: lint, types, tests
 

@@ -106,7 +106,7 @@ def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
         (REST + "permanent_errors = [1]", "permanent_errors must be a list"),
         (FOLDER + "max_missing = 20", "max_missing: input should be less than or equal to 1; for example max_missing = 0.2"),
         (FOLDER + 'scan_every = "0s"', 'scan_every must be longer than nothing; for example scan_every = "1d"'),
-        (SQL.replace("sqlite:", "oracle:"), "needs the driver"),
+        (SQL.replace("sqlite:", "mssql+pyodbc:"), "needs the driver"),
         (SQL.replace("sqlite:", "nowhere:"), "no database address that SQLAlchemy knows"),
         (SQL.replace("sqlite:///erp.sqlite", "postgresql+psycopg://u:s3cret@h/d"), "url holds a literal password"),
         (SQL.replace("SELECT * FROM", "DELETE FROM"), "query must be a SELECT"),
