@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import shutil
@@ -99,12 +100,16 @@ class Trytond:
 @contextmanager
 def running(kind: Kind, home: Path) -> Iterator[Trytond]:
     """A server with a database of its own, for as long as the block runs; the test is skipped where it cannot be installed."""
-    programs, port = _installed(kind), free_port()
+    port = free_port()
     database = home / "db" / f"{kind.name}.sqlite"
     database.parent.mkdir()
     conf = home / "trytond.conf"
     conf.write_text(f"[database]\nuri = sqlite://\npath = {database.parent}\n[web]\nlisten = 127.0.0.1:{port}\n")
-    shutil.copyfile(_furnished(kind, programs, home), database)
+    with kind.requirements.open() as locked:
+        # The suite runs in two processes: one of them installs, and the other waits for it.
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        programs = _installed(kind)
+        shutil.copyfile(_furnished(kind, programs, home), database)
     command = [str(programs / "trytond"), "-c", str(conf), "-d", kind.name]
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env={**os.environ, "TZ": "UTC"})
