@@ -63,9 +63,9 @@ class Tryton(Vendor):
 
     def _added(self, code: str) -> int:
         """A new product's id."""
-        row = {"name": f"Remédio {code}", "default_uom": 1, "type": "goods", "products": [["create", [{"suffix_code": uuid.uuid4().hex}]]]}
+        row = {"name": f"Remédio {code}", "default_uom": 1, "type": "goods", "products": []}
         (template,) = self._server.rpc("model.product.template.create", [row], {})
-        ((number,),) = (one["products"] for one in self._server.rpc("model.product.template.read", [template], ["products"], {}))
+        (number,) = self._server.rpc("model.product.product.create", [{"template": template, "suffix_code": uuid.uuid4().hex}], {})
         self._templates[number] = template
         return int(number)
 
