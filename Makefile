@@ -51,10 +51,12 @@ lock: ## lock files anew from pyproject.toml: versions and hashes, no addresses
 	uv pip compile -q pyproject.toml $(LOCK) -c lock/demo.txt --all-extras -o lock/all.txt
 	uv pip compile -q lock/audit.in $(LOCK) -o lock/audit.txt
 	uv pip compile -q tests/sources/tryton-requirements.in $(LOCK) -o tests/sources/tryton-requirements.txt
+	uv pip compile -q tests/sources/gnuhealth-requirements.in $(LOCK) $(UNUSED:%=--no-emit-package %) -o tests/sources/gnuhealth-requirements.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+UNUSED := contourpy cycler fonttools gnuhealth-control kiwisolver matplotlib numpy pillow psutil psycopg2 pyparsing
 
 clean: ## forget what was installed and what the embedded servers hold
-	rm -rf .venv .venv-audit .venv-tryton .bulario
+	rm -rf .venv .venv-audit .venv-tryton .venv-gnuhealth .bulario
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; PYTHON=/path/to/python3.11 make ... names one"; exit 2; }

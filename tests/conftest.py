@@ -35,6 +35,8 @@ from searchapi.redis_server import redis_server
 from searchapi.settings import Settings
 from tests.engines import IN_DOCKER, OPENSEARCH_PORT, REDIS_PORT, container, node
 from tests.promised import Promised
+from tests.sources import trytons
+from tests.sources.trytons import Trytond
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -60,6 +62,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with redis_server(tmp_path_factory.mktemp("redis"), free_port()) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trytond]:
+    """A real Tryton for the whole run."""
+    with trytons.running(trytons.TRYTON, tmp_path_factory.mktemp("tryton")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gnu_health(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trytond]:
+    """A real GNU Health with the essential medicines of the WHO."""
+    with trytons.running(trytons.GNU_HEALTH, tmp_path_factory.mktemp("gnuhealth")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -82,10 +82,10 @@ class TrytonFields(ErpFields):
     name: Expression | None = Field(default=standard("template.name"), examples=['"template.name"'])
     """The product's name."""
 
-    updated_at: Expression | None = Field(default=standard(f'"{_EDITED}"'))
+    updated_at: Expression | None = Field(default=standard(f'"{_EDITED}"'), examples=["(cannot be set)"])
     """Tryton itself says when a record was edited."""
 
-    deleted: Expression | None = Field(default=standard(f'"{_ARCHIVED}"'))
+    deleted: Expression | None = Field(default=standard(f'"{_ARCHIVED}"'), examples=["(cannot be set)"])
     """Tryton itself archives it."""
 
     text: Expression | None = Field(default=standard("description"), examples=['"description"'])
@@ -245,7 +245,7 @@ class _Login:
     def _opened(self, answer: Answer) -> object:
         if answer.status == _TOO_MANY:
             shown = f"{self._url} lets nobody log in as {self._table.username!r} for a while, because too many logins failed"
-            raise Busy(f"{shown}; check `password`", answer.wait or _LOGINS_FORGOTTEN)
+            raise Busy(f"{shown}; check `password`", _LOGINS_FORGOTTEN if answer.wait is None else answer.wait)
         return _result(answer)
 
 
@@ -269,7 +269,7 @@ def _complaint(error: object) -> str:
     match error:
         case [str(kind), [str(sentence), *_]] if kind.isidentifier():
             told = f"{kind}: {sentence}"
-        case [str(kind), str(sentence), *_] if kind in _PASSING:
+        case [str(kind), str(sentence), *_] if kind.endswith("Exception"):
             told = f"{kind}: {sentence}"
         case [str(sentence), *_]:
             told = sentence
@@ -318,8 +318,10 @@ def _plain(value: Any) -> object:  # any of Tryton's kinds
     return value
 
 
-# Of these the second part, and a filter, is looked for in what the first found.
-_WITHIN = frozenset({"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "pipe"})
+# Each part of these is looked for in what the one before found.
+_CHAINS = frozenset({"subexpression", "index_expression", "pipe"})
+# And of these all parts in what the first found.
+_PROJECTIONS = frozenset({"projection", "value_projection", "filter_projection"})
 _HERE = frozenset({"identity", "current", "index", "slice"})
 
 
@@ -330,7 +332,16 @@ def _paths(node: Mapping[str, Any], start: str = "") -> set[str]:  # jmespath's 
         return {f"{start}{node['value']}"}
     if kind in _HERE:
         return {start.removesuffix(".")} - {""}
-    if kind in _WITHIN:
+    if kind in _CHAINS:
+        found = _paths(children[0], start)
+        for child in children[1:]:
+            found = _within(found, child)
+        return found
+    if kind in _PROJECTIONS:
         leading = _paths(children[0], start)
-        return {path for lead in leading for child in children[1:] for path in _paths(child, f"{lead}.")} or leading
+        return {path for child in children[1:] for path in _within(leading, child)}
     return {path for child in children for path in _paths(child, start)}
+
+
+def _within(leading: set[str], node: Mapping[str, Any]) -> set[str]:  # the same
+    return {path for lead in leading for path in _paths(node, f"{lead}.")}

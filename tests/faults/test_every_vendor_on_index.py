@@ -22,7 +22,7 @@ LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 @pytest.fixture(params=EVERY, ids=lambda kind: kind.__name__)
 def erp(request: pytest.FixtureRequest) -> Vendor:
     """Each vendor's ERP in turn, with eight products."""
-    erp: Vendor = request.param()
+    erp: Vendor = request.param.made(request)
     for number in range(1, 9):
         erp.put(f"P{number:03}", f"vprimeira{number}x", at=LONG_AGO + timedelta(days=number))
     return erp

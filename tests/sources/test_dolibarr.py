@@ -163,7 +163,16 @@ def test_without_attachments_no_product_is_asked_for_by_itself(erp: Dolibarr, se
     assert len(server.asked) == 3
 
 
-def test_a_folder_that_is_not_told_is_made_of_the_reference(serve: Callable[[Answer], StandIn], tmp_path: Path) -> None:
+def test_an_edit_of_the_windows_first_second_arrives(erp: Dolibarr, server: StandIn, tmp_path: Path) -> None:
+    """The window is asked for by what comes after a second."""
+    erp.put("P009", "vexatax", at=datetime(2026, 2, 1, 12, 0, 0, tzinfo=UTC))
+    assert pull(erp.source(tmp_path, server, 'lag = "0s"'), "2026-02-01T12:00:00Z").ids == ["5"]
+
+
+@pytest.mark.parametrize(("told_of", "folder"), [({"level1name": "MED-1"}, "MED-1"), ({}, "MED_001")])
+def test_a_folder_that_is_not_told_is_made_of_the_reference(
+    serve: Callable[[Answer], StandIn], tmp_path: Path, told_of: dict[str, str], folder: str
+) -> None:
     """As Dolibarr makes it; a file whose bytes are none is told, and stops nothing."""
     row = ROW | {"ref": "MED/001"}
     paths: list[str] = []
@@ -172,10 +181,10 @@ def test_a_folder_that_is_not_told_is_made_of_the_reference(serve: Callable[[Ans
         if request.path.endswith("/products"):
             return one_page(row)(request)
         if request.path.endswith("/documents"):
-            return told([{"name": "bula.pdf", "date": 1795333910, "size": 1344}])
+            return told([{"name": "bula.pdf", "date": 1795333910, "size": 1344, **told_of}])
         paths.append(request.query["original_file"])
         return told({"filename": "bula.pdf", "content": "não é base64", "encoding": "base64"})
 
     toml = HEAD.replace("{url}", serve(answer).url) + "attachments = true"
     assert "not Base64" in pull(source_of(tmp_path, toml, SECRET="x")).unreadable.reason
-    assert paths == ["MED_001/bula.pdf"]
+    assert paths == [f"{folder}/bula.pdf"]

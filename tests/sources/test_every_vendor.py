@@ -95,7 +95,7 @@ class Desk:
 @pytest.fixture(params=EVERY, ids=lambda kind: kind.__name__)
 def erp(request: pytest.FixtureRequest) -> Vendor:
     """Each vendor's ERP in turn, with eight products: three pages, the last not full."""
-    erp: Vendor = request.param()
+    erp: Vendor = request.param.made(request)
     for number in range(1, 9):
         erp.put(f"P{number:03}", f"vprimeira{number}x", at=LONG_AGO + timedelta(days=number))
     return erp

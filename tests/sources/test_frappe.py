@@ -98,6 +98,21 @@ def test_a_deleted_item_is_withdrawn_by_the_feed(erp: Frappe, site: StandIn, tmp
     assert [change for change in pull(source, cursor).changes if isinstance(change, Withdrawal) and change.source_id == "P002"]
 
 
+def test_a_deletion_that_was_taken_back_withdraws_nothing(erp: Frappe, site: StandIn, tmp_path: Path) -> None:
+    """Frappe marks it, and makes the item anew."""
+    source = erp.source(tmp_path, site)
+    cursor = pull(source).cursor
+    erp.delete("P002")
+    erp.restored = True
+    assert not [change for change in pull(source, cursor).changes if isinstance(change, Withdrawal)]
+
+
+def test_an_edit_of_the_windows_first_moment_arrives(erp: Frappe, site: StandIn, tmp_path: Path) -> None:
+    """The window is asked for by what comes after a time."""
+    erp.put("P009", "vexatax", at=datetime(2026, 2, 1, 12, 0, 0, tzinfo=UTC))
+    assert pull(erp.source(tmp_path, site, 'lag = "0s"'), "2026-02-01T12:00:00Z").ids == ["P009"]
+
+
 def test_who_may_not_read_deletions_has_them_by_the_whole_listing(erp: Frappe, site: StandIn, tmp_path: Path) -> None:
     """The list is a System Manager's; the pull goes on without it."""
     source = erp.source(tmp_path, site)

@@ -1,73 +1,28 @@
-"""The Tryton source against a real Tryton: its RPC, its times, its archive and its attachments."""
+"""What is Tryton's alone, against a real one: its times, its archive, its attachments, its links, its logins."""
 
 from __future__ import annotations
 
-import base64
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from indexer.sources.base import SourceDown, SourceRefused
-from leaflets import Change, Content, Withdrawal
-from tests.sources.standin import one_by_one, pull, source_of
-
-ROOT = Path(__file__).parents[2]
-VENV = ROOT / ".venv-tryton"
-REQUIREMENTS = Path(__file__).with_name("tryton-requirements.txt")
-PASSWORD = "s3cret-of-admin"
-
-
-def installed() -> Path:
-    """The folder of Tryton's programs; installed into .venv-tryton if they are not there."""
-    programs = VENV / "bin"
-    if not (programs / "trytond").exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True, capture_output=True)
-            pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(REQUIREMENTS)]
-            subprocess.run(pip, check=True, capture_output=True)
-        except subprocess.CalledProcessError as error:
-            shutil.rmtree(VENV, ignore_errors=True)
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(f"Tryton cannot be installed into .venv-tryton: {error.stderr.decode().strip().splitlines()[-1:]}")
-    return programs
+from indexer.sources.base import Busy, SourceDown, SourceRefused
+from leaflets import Change, Content, Unreadable, Withdrawal
+from tests.sources.standin import Answer, Reply, Request, StandIn, gathered, one_by_one, pull, source_of, told
+from tests.sources.trytons import PASSWORD, Trytond
 
 
 class Tryton:
-    """A running Tryton server, and an administrator's RPC to it."""
+    """What tests do with the products of a real Tryton."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._session = requests.Session()
-        self._log_in()
-
-    def _log_in(self) -> None:
-        user, token, *_ = self.rpc("common.db.login", "admin", {"password": PASSWORD})
-        self._session.headers["Authorization"] = "Session " + base64.b64encode(f"admin:{user}:{token}".encode()).decode()
-
-    def forget_sessions(self) -> None:
-        """Ends every session of the administrator, as a new password does, and opens one for itself again."""
-        self.rpc("model.res.user.write", [1], {"password": PASSWORD}, {})
-        self._log_in()
-
-    def rpc(self, method: str, *params: object) -> Any:
-        """One call's result."""
-        answer = self._session.post(f"{self.url}/bulas/rpc/", json={"id": 0, "method": method, "params": params}, timeout=60)
-        answer.raise_for_status()
-        told = answer.json()
-        assert "error" not in told, told
-        return told["result"]
+    def __init__(self, server: Trytond) -> None:
+        self.url = server.url
+        self.rpc = server.rpc
+        self.forget_sessions = server.forget_sessions
+        self._attach = server.attach
 
     def add(self, count: int) -> list[int]:
         """So many products with leaflets, in one transaction, and so of one and the same time."""
@@ -90,45 +45,15 @@ class Tryton:
         self.rpc("model.product.template.write", [template], values, {})
 
     def attach(self, product: int, name: str, body: bytes) -> None:
-        """Attaches a file to a product."""
-        packed = {"__class__": "bytes", "base64": base64.b64encode(body).decode()}
-        self.rpc(
-            "model.ir.attachment.create", [{"name": name, "type": "data", "resource": f"product.product,{product}", "data": packed}], {}
-        )
+        """Attaches a file to a product, or puts it in place of one of the same name."""
+        self._attach(f"product.product,{product}", name, body)
 
 
-@pytest.fixture(scope="module")
-def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
-    """A real Tryton with the product module, on SQLite, for the module's tests."""
-    programs, home = installed(), tmp_path_factory.mktemp("tryton")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    (home / "db").mkdir()
-    (home / "db" / "bulas.sqlite").touch()
-    (home / "password").write_text(PASSWORD)
-    conf = home / "trytond.conf"
-    conf.write_text(f"[database]\nuri = sqlite://\npath = {home / 'db'}\n[web]\nlisten = 127.0.0.1:{port}\n")
-    admin = [str(programs / "trytond-admin"), "-c", str(conf), "-d", "bulas"]
-    environ = {**os.environ, "TRYTONPASSFILE": str(home / "password")}
-    for step in (["--all", "--email", "admin@example.com", "-l", "en"], ["-u", "product", "--activate-dependencies"]):
-        subprocess.run([*admin, *step], check=True, env=environ, capture_output=True)
-    command = [str(programs / "trytond"), "-c", str(conf), "-d", "bulas"]
-    with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as server:
-        try:
-            ready = Retrying(
-                retry=retry_if_exception_type(requests.ConnectionError), stop=stop_after_delay(60), wait=wait_fixed(0.1), reraise=True
-            )
-            yield ready(Tryton, f"http://127.0.0.1:{port}")
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-@pytest.fixture(autouse=True)
-def _no_products(tryton: Tryton) -> Iterator[None]:
-    """Each test finds the server as new."""
-    yield
-    templates = tryton.rpc("model.product.template.search", [["active", "in", [True, False]]], 0, None, None, {})
-    tryton.rpc("model.product.template.delete", templates, {})
+@pytest.fixture(name="tryton")
+def _tryton(tryton: Trytond) -> Tryton:
+    """The run's Tryton, without products."""
+    tryton.delete_products()
+    return Tryton(tryton)
 
 
 def source(folder: Path, tryton: Tryton, *lines: str, password: str = PASSWORD) -> Any:
@@ -148,7 +73,9 @@ def moment(tryton: Tryton) -> str:
     """A cursor behind all that was done so far: Tryton's own latest time, and a microsecond."""
     fields = ["write_date", "create_date", "template.write_date", "template.create_date"]
     found = tryton.rpc("model.product.product.search_read", [["active", "in", [True, False]]], 0, None, None, fields, {})
-    times = [value for row in found for value in [*row.values(), *row["template."].values()] if isinstance(value, dict) and "year" in value]
+    rows = [*found, *(row["template."] for row in found)]
+    rows += tryton.rpc("model.ir.attachment.search_read", [], 0, None, None, ["write_date", "create_date"], {})
+    times = [value for row in rows for value in row.values() if isinstance(value, dict) and "year" in value]
     parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
     year, month, day, hour, minute, second, microsecond = max(tuple(time[part] for part in parts) for time in times)
     return f"{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microsecond + 1:06}Z"
@@ -248,6 +175,106 @@ def test_a_session_that_tryton_forgot_is_opened_anew(tryton: Tryton, tmp_path: P
     assert len(pull(erp).ids) == 1
     tryton.forget_sessions()
     assert len(pull(erp).ids) == 1
+
+
+def test_what_is_deleted_between_pages_hides_nothing(tryton: Tryton, tmp_path: Path) -> None:
+    """Pages of a hundred; the first product goes once its page was read."""
+    products = [product for _ in range(3) for product in tryton.add(50)]
+    erp = source(tmp_path, tryton)
+    pages = erp.pages(None, one_by_one)
+    first = next(pages)
+    template = tryton.rpc("model.product.product.read", [products[0]], ["template"], {})[0]["template"]
+    tryton.rpc("model.product.template.delete", [template], {})
+    assert [*gathered([first]).ids, *gathered(pages).ids] == [str(product) for product in products]
+    # And is gone with the next whole listing.
+    whole = pull(erp, whole=True)
+    assert whole.complete
+    assert whole.ids == [str(product) for product in products[1:]]
+
+
+def test_an_attachment_that_is_replaced_arrives_again(tryton: Tryton, tmp_path: Path) -> None:
+    """Under its old name, its product unedited; an equal one beside it does not hide it."""
+    first, second = tryton.add(2)
+    erp = source(tmp_path, tryton, "attachments = true")
+    tryton.attach(first, "bula.pdf", b"%PDF-1.4 uma")
+    tryton.attach(second, "bula.pdf", b"%PDF-1.4 uma")
+    before = {change.source_id: change.version for change in pull(erp).changes}
+    since = moment(tryton)
+    tryton.attach(first, "bula.pdf", b"%PDF-1.4 outra")
+    change = pull(erp, since).change
+    assert (change.source_id, change.contents[0].body) == (str(first), b"%PDF-1.4 outra")
+    assert change.version > before[str(first)]
+
+
+def test_a_record_that_cannot_be_read_stops_no_other(tryton: Tryton, tmp_path: Path) -> None:
+    """It is told with its original, its links unfolded."""
+    products = tryton.add(3)
+    tryton.write_template(products[1], name="marciano")
+    toml = "fields = { audience = \"contains(template.name, 'Remédio') && 'VP' || template.name\" }"
+    _, broken, _ = pull(source(tmp_path, tryton, toml)).changes
+    assert isinstance(broken, Unreadable)
+    assert broken.source_id == str(products[1])
+    assert "marciano" in broken.original
+
+
+def test_expressions_lead_to_other_records(tryton: Tryton, tmp_path: Path) -> None:
+    """To one, to many, and with functions over both: only what is read is asked for."""
+    (product,) = tryton.add(1)
+    (category,) = tryton.rpc("model.product.category.create", [{"name": "Laboratório X"}], {})
+    tryton.write_template(product, categories=[["add", [category]]])
+    toml = (
+        'fields = { laboratory = "template.categories[0].name", active_ingredients = "template.categories[*].name | join(\';\', @)", '
+        "name = \"join(' ', [template.name, template.default_uom.symbol])\" }"
+    )
+    facts = pull(source(tmp_path, tryton, toml)).change.facts
+    assert (facts.laboratory, facts.active_ingredients, facts.name) == ("Laboratório X", ("Laboratório X",), "Remédio 0 u")
+
+
+def test_a_refused_password_is_not_sent_again(serve: Callable[[Answer], StandIn], tmp_path: Path) -> None:
+    """However often the source is asked: Tryton would let nobody in by that name."""
+    server = serve(lambda _: Reply(b"<h1>Unauthorized</h1>", 401, {"Content-Type": "text/html"}))
+    toml = f'type = "tryton"\nurl = "{server.url}"\ndatabase = "d"\nusername = "sac"\npassword = {{ env = "P" }}'
+    erp = source_of(tmp_path, toml, P="wr0ng")
+    for _ in range(3):
+        with pytest.raises(SourceRefused, match="not sent again for 10 minutes") as refused:
+            erp.check()
+        assert "wr0ng" not in str(refused.value)
+    assert len(server.asked) == 1
+
+
+def test_a_login_that_comes_too_soon_waits_as_long_as_tryton_remembers(serve: Callable[[Answer], StandIn], tmp_path: Path) -> None:
+    """It says 429 without for how long; nothing is sent meanwhile."""
+    server = serve(lambda _: Reply(b"<h1>Too Many Requests</h1>", 429, {"Content-Type": "text/html"}))
+    toml = f'type = "tryton"\nurl = "{server.url}"\ndatabase = "d"\nusername = "sac"\npassword = {{ env = "P" }}'
+    with pytest.raises(Busy, match="too many logins failed") as busy:
+        source_of(tmp_path, toml, P="x").check()
+    assert busy.value.wait == 300
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "told_of", "passes"),
+    [
+        (["UserError", ["You are trying to read records that don't exist.", "", None]], "UserError: You are trying", False),
+        (["'nofield'", "Traceback (most recent call last): ..."], "'nofield'", False),
+        (["ConcurrencyException", "Record was modified"], "ConcurrencyException", True),
+        (["database is locked", "Traceback (most recent call last): ..."], "database is locked", True),
+    ],
+)
+def test_an_error_inside_an_answer_is_told_without_its_traceback(
+    serve: Callable[[Answer], StandIn], tmp_path: Path, error: object, told_of: str, *, passes: bool
+) -> None:
+    """Its status is 200; what passes by itself is asked for again."""
+
+    def answer(request: Request) -> Reply:
+        return told({"id": 0, "result": [1, "token", None]} if b"login" in request.body else {"id": 0, "error": error})
+
+    server = serve(answer)
+    toml = f'type = "tryton"\nurl = "{server.url}"\ndatabase = "d"\nusername = "sac"\npassword = {{ env = "P" }}'
+    with pytest.raises(SourceDown if passes else SourceRefused, match=told_of) as refused:
+        source_of(tmp_path, toml, P="x").check()
+    assert "Traceback" not in str(refused.value)
+    assert len(server.asked) == (4 if passes else 2)
 
 
 def test_a_wrong_password_is_refused_at_once(tryton: Tryton, tmp_path: Path) -> None:

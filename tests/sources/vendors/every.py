@@ -1,4 +1,4 @@
-"""Every vendor's stand-in. A new one is a line here, and the whole contract suite runs over it."""
+"""Every vendor's stand-in, and Tryton itself. A new one is a line here, and the whole contract suite runs over it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.sources.vendors.rest import RestByCursor, RestByPage
 from tests.sources.vendors.s4hana import S4hana, S4hanaV4
 from tests.sources.vendors.sankhya import Sankhya, SankhyaServer
 from tests.sources.vendors.sap_b1 import SapB1, SapB1V1
+from tests.sources.vendors.tryton import Tryton
 from tests.sources.vendors.vendor import Vendor
 
 EVERY: tuple[type[Vendor], ...] = (
@@ -34,4 +35,5 @@ EVERY: tuple[type[Vendor], ...] = (
     SapB1,
     SapB1V1,
     Sql,
+    Tryton,
 )

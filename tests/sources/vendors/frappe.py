@@ -35,6 +35,9 @@ class Frappe(Vendor):
     forbidden: tuple[str, ...] = ()
     """Doctypes that the user may not read."""
 
+    restored: bool = False
+    """Whether its user took deletions back."""
+
     zone: str | None = ZONE
     """What it tells of its time zone."""
 
@@ -111,7 +114,7 @@ class Frappe(Vendor):
                 for one in p.hung
             ]
         return [
-            _row(f"d{number:09}", gone.at) | {"deleted_doctype": "Item", "deleted_name": gone.product.code, "restored": 0}
+            _row(f"d{number:09}", gone.at) | {"deleted_doctype": "Item", "deleted_name": gone.product.code, "restored": int(self.restored)}
             for number, gone in enumerate(self.gone)
         ]
 

@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
+
 from indexer.sources.base import Source
 from tests.sources.standin import Reply, Request, StandIn, serving, source_of
 
@@ -119,6 +121,12 @@ class Vendor(ABC):
         """What the request of a number, from 1, is answered instead; None: the vendor's own `limited`."""
         self.asked = 0
         self._made = 0
+
+    @classmethod
+    def made(cls, request: pytest.FixtureRequest) -> Vendor:
+        """One for a test, which has the fixtures of `request`."""
+        del request
+        return cls()
 
     # --- what a test does ---------------------------------------------------------------------------------------------------------
 
