@@ -11,11 +11,14 @@
 
 Products come by ascending id. One that is archived is withdrawn; one that is deleted leaves no trace, so the whole listing tells. Its times
 are UTC, cut to seconds when they are shown and compared by microseconds (Odoo 16): what was written within the last second comes twice.
+Texts are translated: an edit changes the editor's language alone, so they are read in the language of the user whom the source asks as.
 """
 
 from __future__ import annotations
 
 import base64
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -31,6 +34,8 @@ from indexer.sources.tables import Expression, Secret
 
 # With leaflets of 50 kB as HTML an answer of 100 has 5 MB.
 _PAGE = 100
+# Of JSON-2, with an error in the body; 401 is a key that it does not know.
+_REFUSALS = frozenset({400, 403, 404, 409, 422})
 _NAME = standard("error.data.name")
 _MESSAGE = standard("error.data.message || error.message || error")
 _FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -80,6 +85,9 @@ class OdooTable(ErpTable):
     model: str = Field(default="product.template", examples=['"product.template"'], pattern=r"^[a-z0-9_.]+$")
     """The model whose records are the products."""
 
+    language: str = Field(default="", examples=['"pt_BR"'], pattern=r"^([a-z]{2,3}(_[A-Z]{2})?)?$")
+    """In which language its texts are read; left out, in that of the user, as Odoo itself shows them to him."""
+
     fields: OdooFields = Field(default_factory=OdooFields, examples=['{ text = "x_bula" }'])
     """Which of its fields says what."""
 
@@ -101,7 +109,7 @@ class OdooTable(ErpTable):
 
 
 class _Odoo(Wire):
-    def __init__(self, table: OdooTable, api: _Rpc | _Json2) -> None:
+    def __init__(self, table: OdooTable, api: _Api) -> None:
         self._table = table
         self._api = api
         self._names = sorted({"id", "write_date", "active", *columns(table.fields)})
@@ -157,50 +165,94 @@ class _Odoo(Wire):
         return by_key(lambda last: self._api.search_read(model, [*domain, ["id", ">", int(last)]], ["id", *names]), self.key, "0")
 
 
-class _Rpc:
+class _Api(ABC):
+    """Reads records by one of Odoo's APIs, in the language of whoever asks."""
+
+    def __init__(self, table: OdooTable) -> None:
+        self._table = table
+        self._lock = threading.Lock()
+        self._context: Mapping[str, object] | None = None
+
+    def search_read(self, model: str, domain: Sequence[object], names: Sequence[str]) -> list[Row]:
+        """The records that a domain finds, by id, archived ones too."""
+        told = {"domain": domain, "fields": list(names), "limit": _PAGE, "order": "id asc", "context": self._as_shown()}
+        return listing(self._called(model, "search_read", told), f"{self._table.url} ({model})", "records")
+
+    def _as_shown(self) -> Mapping[str, object]:
+        """The context in which texts are those that people read: an edit changes the editor's language alone, not the others'."""
+        with self._lock:
+            if self._context is None:
+                language = self._table.language or self._language()
+                self._context = {"active_test": False} | ({"lang": language} if language else {})
+            return self._context
+
+    def _language(self) -> str:
+        try:
+            told = self._called("res.users", "context_get", {})
+        except Expired:
+            raise
+        except SourceRefused:
+            # Not every user may ask; then it is Odoo's own choice.
+            return ""
+        return str(told.get("lang") or "") if isinstance(told, dict) else ""
+
+    @abstractmethod
+    def _called(self, model: str, method: str, told: Mapping[str, object]) -> object:
+        """What a model's method gives for these named arguments."""
+
+
+class _Rpc(_Api):
     """JSON-RPC: whoever asks says each time who he is, by a number that a login gives."""
 
     def __init__(self, table: OdooTable, tries: Tries) -> None:
-        self._table = table
+        super().__init__(table)
         self._url = f"{table.url}/jsonrpc"
         self._line = Line(table, Standing(), tries)
         self._uid: int | None = None
 
-    def search_read(self, model: str, domain: Sequence[object], names: Sequence[str]) -> list[Row]:
-        """The records that a domain finds, by id, archived ones too."""
+    def _called(self, model: str, method: str, told: Mapping[str, object]) -> object:
         table = self._table
         if self._uid is None:
             self._uid = self._login()
-        options = {"fields": list(names), "limit": _PAGE, "order": "id asc", "context": {"active_test": False}}
-        told = [table.database, self._uid, table.password.get_secret_value(), model, "search_read", [domain], options]
-        return listing(self._called("object", "execute_kw", told), self._url, "records")
+        named = dict(told)
+        args = [named.pop("domain")] if "domain" in named else []
+        return self._asked(
+            "object", "execute_kw", [table.database, self._uid, table.password.get_secret_value(), model, method, args, named]
+        )
 
     def _login(self) -> int:
         table = self._table
-        uid = self._called("common", "authenticate", [table.database, table.username, table.password.get_secret_value(), {}])
+        uid = self._asked("common", "authenticate", [table.database, table.username, table.password.get_secret_value(), {}])
         if not isinstance(uid, int) or isinstance(uid, bool):
             msg = f"{self._url} did not let {table.username!r} in: check `database`, `username` and `password`"
-            raise SourceRefused(msg)
+            raise Expired(msg)
         return uid
 
-    def _called(self, service: str, method: str, args: Sequence[object]) -> object:
+    def _asked(self, service: str, method: str, args: Sequence[object]) -> object:
         body = {"jsonrpc": "2.0", "method": "call", "params": {"service": service, "method": method, "args": args}, "id": 1}
         return self._line.ask(Question(self._url, method="POST", body=body), _result)
 
 
-class _Json2:
+class _Json2(_Api):
     """JSON-2: an API key, and a bare value as answer."""
 
     def __init__(self, table: OdooTable, tries: Tries) -> None:
-        self._url = f"{table.url}/json/2"
+        super().__init__(table)
         told = {"Authorization": f"Bearer {table.password.get_secret_value()}", "X-Odoo-Database": table.database}
         self._line = Line(table, Standing(told), tries)
 
-    def search_read(self, model: str, domain: Sequence[object], names: Sequence[str]) -> list[Row]:
-        """The records that a domain finds, by id, archived ones too."""
-        body = {"domain": domain, "fields": list(names), "limit": _PAGE, "order": "id asc", "context": {"active_test": False}}
-        url = f"{self._url}/{model}/search_read"
-        return listing(self._line.ask(Question(url, method="POST", body=body), Answer.json), url, "records")
+    def _called(self, model: str, method: str, told: Mapping[str, object]) -> object:
+        question = Question(f"{self._table.url}/json/2/{model}/{method}", method="POST", body=told, accepted=_REFUSALS)
+        return self._line.ask(question, _value)
+
+
+def _value(answer: Answer) -> object:
+    """What a call of JSON-2 gave."""
+    told = answer.json()
+    if answer.status not in _REFUSALS:
+        return told
+    name, message = (str(told.get(key) or "") if isinstance(told, dict) else "" for key in ("name", "message"))
+    raise _error(answer, name, message)
 
 
 def _result(answer: Answer) -> object:
@@ -211,13 +263,17 @@ def _result(answer: Answer) -> object:
         raise SourceChanged(msg)
     if "error" not in told:
         return told["result"]
-    name, message = (str(told_of.search(told) or "") for told_of in (_NAME, _MESSAGE))
+    raise _error(answer, *(str(told_of.search(told) or "") for told_of in (_NAME, _MESSAGE)))
+
+
+def _error(answer: Answer, name: str, message: str) -> Exception:
+    """What an error means for the caller, by its name in Odoo."""
     shown = f"{answer.bare} answered with the error {name or 'without a name'}: {message[:200]}"
-    if name in _PASSING:
-        raise SourceDown(shown)
-    if name in _SIGNED_OUT:
-        raise Expired(f"{shown}; check `database`, `username` and `password`")
-    raise SourceRefused(f"{shown}; check `model` and the names in `fields`")
+    if name in _PASSING and "does not exist" not in message:
+        return SourceDown(shown)
+    if name in _SIGNED_OUT or "does not exist" in message:
+        return Expired(f"{shown}; check `database`, `username` and `password`")
+    return SourceRefused(f"{shown}; check `model` and the names in `fields`")
 
 
 def _written(since: datetime) -> str:

@@ -40,15 +40,23 @@ class Odoo(Vendor):
         match params["service"], params["method"], params["args"]:
             case "common", "authenticate", ["farmacia", "sac", secret, _]:
                 return _result(2 if secret == self.secrets["SECRET"] else False)
-            case "object", "execute_kw", ["farmacia", 2, secret, model, "search_read", [domain], options]:
+            case "object", "execute_kw", ["farmacia", 2, secret, model, method, args, options]:
                 if secret != self.secrets["SECRET"]:
                     return _error("odoo.exceptions.AccessDenied", "Access Denied")
-                return self._searched(model, domain, options)
+                return self._called(model, method, {**options, **({"domain": args[0]} if args else {})})
         return _error("builtins.ValueError", "no such method")
 
     def limited(self) -> Reply:
         """Odoo Online's proxy in front of it."""
         return Reply(b"", 429, {"Retry-After": "0"})
+
+    def _called(self, model: str, method: str, options: Mapping[str, Any]) -> Reply:
+        match model, method:
+            case "res.users", "context_get":
+                return _result({"lang": "pt_BR", "tz": "America/Sao_Paulo", "uid": 2})
+            case "product.template" | "ir.attachment", "search_read":
+                return self._searched(model, options["domain"], options)
+        return _error("builtins.AttributeError", f"The method '{model}.{method}' does not exist")
 
     def _searched(self, model: str, domain: Sequence[Any], options: Mapping[str, Any]) -> Reply:
         known, rows = (_FIELDS, self._products(domain, options)) if model == "product.template" else (_FILE_FIELDS, self._files(domain))
@@ -63,7 +71,9 @@ class Odoo(Vendor):
 
     def _products(self, domain: Sequence[Any], options: Mapping[str, Any]) -> list[dict[str, Any]]:
         hidden = options["context"].get("active_test", True)
-        rows = [(_row(p), p.edited) for p in by_number(self.products) if not (p.inactive and hidden)]
+        # Whoever edited it wrote Portuguese; the other languages still hold what it was made with.
+        translated = options["context"].get("lang") == "pt_BR"
+        rows = [(_row(p, translated=translated), p.edited) for p in by_number(self.products) if not (p.inactive and hidden)]
         return [row for row, edited in rows if all(_meets(row, edited, clause) for clause in domain)]
 
     def _files(self, domain: Sequence[Any]) -> list[dict[str, Any]]:
@@ -91,9 +101,8 @@ class OdooJson2(Odoo):
                 {"name": "werkzeug.exceptions.Unauthorized", "message": "Invalid apikey", "arguments": ["Invalid apikey", 401]}, status=401
             )
         match request.path.strip("/").split("/"):
-            case ["json", "2", str(model), "search_read"]:
-                options = json.loads(request.body)
-                reply = json.loads(self._searched(model, options["domain"], options).body)
+            case ["json", "2", str(model), str(method)]:
+                reply = json.loads(self._called(model, method, json.loads(request.body)).body)
                 if "result" in reply:
                     return told(reply["result"])
                 data = reply["error"]["data"]
@@ -101,7 +110,7 @@ class OdooJson2(Odoo):
         return told({"name": "werkzeug.exceptions.NotFound", "message": "404", "arguments": []}, status=404)
 
 
-def _row(product: Product) -> dict[str, Any]:
+def _row(product: Product, *, translated: bool) -> dict[str, Any]:
     return {
         "id": product.number,
         "name": f"Remédio {product.code}",
@@ -109,7 +118,7 @@ def _row(product: Product) -> dict[str, Any]:
         "barcode": False,
         "write_date": _shown(product.edited),
         "active": not product.inactive,
-        "description": f"<div><pre>{product.text}</pre></div>",
+        "description": f"<div><pre>{product.text if translated else 'as it was made'}</pre></div>",
         "x_publico": product.audience,
     }
 
