@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ from indexer.sources.window import wall
 # Omie recommends no more than 500, and many of its methods give no more than 100 whatever is asked for.
 _PAGE = 100
 # How many sizes of pages take turns: by the time the first comes again more than a minute has passed.
-_SIZES = 8
+_SIZES = 20
 # ListarAnexo's own; no product has as many files.
 _FILES = 50
 # For so many seconds Omie refuses the same call; its own words for what is left of them come first.
@@ -136,7 +137,8 @@ class OmieTable(ErpTable):
 class _Omie(Wire):
     def __init__(self, table: OmieTable, tries: Tries) -> None:
         self._zone = table.fields.timezone
-        self._turns = itertools.count()
+        # From anywhere, so that a sync right after a check, which is another process, does not ask the same either.
+        self._turns = itertools.count(random.randrange(_SIZES))  # noqa: S311 no secret is made of it
         self._calls = _Calls(table, tries)
         self._downloads = _Downloads(table, tries)
 

@@ -165,14 +165,16 @@ def test_the_wire_is_omies(tmp_path: Path) -> None:
     assert pulled.cursor == "2026-11-20T13:30:05.250000Z"
     (asked,) = erp.asked
     assert (asked.method, asked.path, asked.headers["Content-Type"]) == ("POST", "/api/v1/geral/produtos/", "application/json")
-    assert json.loads(asked.body) == {
+    body = json.loads(asked.body)
+    size = body["param"][0].pop("registros_por_pagina")
+    assert 80 < size <= 100
+    assert body == {
         "call": "ListarProdutos",
         "app_key": "1234567890",
         "app_secret": "nothing-secret",
         "param": [
             {
                 "pagina": 1,
-                "registros_por_pagina": 100,
                 "apenas_importado_api": "N",
                 "filtrar_apenas_omiepdv": "N",
                 "exibir_obs": "S",
@@ -182,6 +184,15 @@ def test_the_wire_is_omies(tmp_path: Path) -> None:
             }
         ],
     }
+
+
+def test_two_listings_in_a_row_are_not_the_same_calls(tmp_path: Path) -> None:
+    """Omie refuses those for a minute; the one that confirms what is gone follows at once."""
+    with serving(lambda _: nothing(1)) as erp:
+        source = source_of(tmp_path, TABLE + f'url = "{erp.url}/api/v1/"', **SECRETS)
+        for _ in range(15):
+            pull(source)
+    assert len({one.body for one in erp.asked}) == len(erp.asked)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 8])
