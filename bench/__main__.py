@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import availability, highlights, lookalikes, names, serving, sync
+from bench import availability, lookalikes, names, serving, sync, uncached
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "sync": sync.main,
@@ -13,7 +13,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "names": names.main,
     "lookalikes": lookalikes.main,
     "serving": serving.main,
-    "highlights": highlights.main,
+    "uncached": uncached.main,
 }
 
 

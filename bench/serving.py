@@ -1,7 +1,6 @@
 """searchapi as a desk meets it: a real gunicorn, OpenSearch and Redis, over the demonstration's leaflets.
 
 cached    a kept answer beside a Flask that says as many bytes by heart, under the same server with the same settings
-uncached  an answer made anew beside the same requests sent raw to OpenSearch, one after another over a kept connection
 load      16 clients for BENCH_SECONDS: failures, times, growth of memory
 outage    16 clients while OpenSearch is killed and started again: what they are told, and how soon all is as before
 memory    a million kept answers: what Redis takes
@@ -11,8 +10,6 @@ Clients are our own (bench/clients.py): prepared bytes over kept connections, so
 
 from __future__ import annotations
 
-import http.client
-import json
 import logging
 import os
 import statistics
@@ -26,11 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import psutil
 import redis
-from opensearchpy import OpenSearch
 
 from bench.clients import Client, Tally, load, search
 from demo import erps
@@ -44,13 +40,8 @@ from opensearch.client import connect
 from opensearch.generations import Indices, prepare
 from opensearch.node import node
 from opensearch.process import free_port
-from opensearch.settings import read
 from opensearch.synonyms import synonyms
-from searchapi.answers import Answers
-from searchapi.app import create_app
-from searchapi.params import search as asked
 from searchapi.redis_server import redis_server
-from searchapi.settings import Settings
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 ANSWERS = int(os.environ.get("BENCH_ANSWERS", "1000000"))
@@ -58,7 +49,7 @@ ANSWERS = int(os.environ.get("BENCH_ANSWERS", "1000000"))
 ROUNDS, A_ROUND = 6, 400
 CLIENTS = 16
 # What is asked for: of INTERFACE's promises.
-MOST_P50, LEAST_RATE, MOST_UNCACHED, RECOVERED = 1.3, 0.7, 1.3, 5.0
+MOST_P50, LEAST_RATE, RECOVERED = 1.3, 0.7, 5.0
 SEARCHAPI = "from searchapi.cli import main; main()"
 QUESTION = "dipirona em crianca"
 _NAMES = "dipirona losartana ibuprofeno amoxicilina paracetamol omeprazol metformina sinvastatina loratadina fluconazol".split()
@@ -95,8 +86,6 @@ def main() -> None:
             with running(place.environ, "-c", SEARCHAPI) as ours:
                 print(_cached(place, ours), flush=True)
                 print(_load(ours), flush=True)
-            with running({**place.environ, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}, "-c", SEARCHAPI) as without_redis:
-                print(_uncached(place, without_redis), flush=True)
             with running(place.environ, "-c", SEARCHAPI) as ours:
                 print(_outage(place, ours, server.kill), flush=True)
         print(_memory(place), flush=True)
@@ -182,83 +171,6 @@ def _until_kept(client: Client, target: str) -> bytes:
             return answer.body
         time.sleep(0.1)
     sys.exit("serving: the answer is never kept")
-
-
-class _Recording(OpenSearch):
-    """A client that keeps what it is asked for, as it goes over the wire."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(hosts=[url])
-        self.sent: list[tuple[str, bytes]] = []
-
-    def search(self, *_: Any, **given: Any) -> Any:  # as OpenSearch.search
-        """Asks, and keeps what was asked."""
-        self.sent.append(
-            (
-                f"/{given['index']}/_search",
-                json.dumps(given["body"]).encode(),
-            )
-        )
-        return super().search(**given)
-
-    def msearch(self, *_: Any, **given: Any) -> Any:  # as OpenSearch.msearch
-        """Asks, and keeps what was asked."""
-        self.sent.append(("/_msearch", b"".join(json.dumps(line).encode() + b"\n" for line in given["body"])))
-        return super().msearch(**given)
-
-
-def _uncached(place: Place, ours: Running) -> str:
-    """Answers made anew, and the same requests sent raw."""
-    url = place.environ["OPENSEARCH_URL"]
-    requests = _requests(url, place)
-    client, raw = Client(ours.port), http.client.HTTPConnection(str(urlsplit(url).hostname), urlsplit(url).port)
-    times: dict[str, list[float]] = {"ours": [], "raw": []}
-    for number in range(ROUNDS + 1):
-        for question in QUESTIONS:
-            took = {}
-            # Who comes second finds what the first has warmed: each does in turn.
-            for name in ("ours", "raw") if number % 2 else ("raw", "ours"):
-                took[name] = _made_anew(client, question) if name == "ours" else _sent(raw, requests[question])
-            if number:  # the first round warms both
-                for name, seconds in took.items():
-                    times[name].append(seconds)
-    p50 = {name: statistics.median(seconds) * 1000 for name, seconds in times.items()}
-    each = statistics.mean(len(sent) for sent in requests.values())
-    return (
-        f"uncached: p50 {p50['ours']:.1f} ms, p95 {p95(times['ours']):.1f} ms; the same {each:.1f} requests raw p50 {p50['raw']:.1f} ms, "
-        f"ours is {p50['ours'] / p50['raw']:.2f} of it (at most {MOST_UNCACHED})"
-    )
-
-
-def _made_anew(client: Client, question: str) -> float:
-    """Seconds for an answer of ours that nobody kept."""
-    answer = client.ask(search(question))
-    if b"fwd=miss" not in answer.head:
-        sys.exit(f"uncached: {answer.status} {answer.head!r}")
-    return answer.seconds
-
-
-def _sent(raw: http.client.HTTPConnection, requests: Sequence[tuple[str, bytes]]) -> float:
-    """Seconds for some requests sent raw, one after another."""
-    began = time.perf_counter()
-    for path, body in requests:
-        raw.request("POST", path, body, {"Content-Type": "application/x-ndjson" if path == "/_msearch" else "application/json"})
-        raw.getresponse().read()
-    return time.perf_counter() - began
-
-
-def _requests(url: str, place: Place) -> dict[str, list[tuple[str, bytes]]]:
-    """What each question asks of OpenSearch."""
-    app = create_app(read(Settings, place.environ))
-    snapshot = app.extensions["desk"].state.snapshot()
-    found = {}
-    for question in QUESTIONS:
-        client = _Recording(url)
-        answers, given = Answers(client, Indices(), synonyms()), asked({"q": question})
-        answers.search(answers.understanding(question, snapshot), given.filters, given.window, snapshot)
-        found[question] = client.sent
-    app.extensions["desk"].state.stop()
-    return found
 
 
 def _load(ours: Running) -> str:
