@@ -140,6 +140,7 @@ def _broken(word: str, names: Lexicon, slips: float) -> Iterable[Near]:
         return
     most = min(MOST_SLIPS, max(1, (len(word) + 1) // 3))
     sounds = phonetic_keys(word)
+    heard = _opening(word, sounds)
     candidates = names.written.near(word, most).union(*(names.sounding.near(sound, 1) for sound in sounds))
     for name in candidates:
         pen = OSA.distance(word, name)
@@ -147,7 +148,7 @@ def _broken(word: str, names: Lexicon, slips: float) -> Iterable[Near]:
         allowed = slips + (ALIKE_SLIPS if JaroWinkler.similarity(word, name) >= ALIKE else 0.0)
         if pen + ear <= max(2.0, allowed * len(word)):
             why = Why.PHONETIC if ear == 0 else Why.SPELLING
-            yield Near(name, why, pen + ear - _like(word, name, names), close=len(word) >= LONG and pen + ear <= CLOSE)
+            yield Near(name, why, pen + ear - _like(word, heard, name, names), close=len(word) >= LONG and pen + ear <= CLOSE)
 
 
 # What a name that only begins with the word costs: more than one slip of the ear, less than one of both kinds, and each missing letter.
@@ -158,25 +159,30 @@ def _begun(word: str, names: Lexicon, *, typing: bool) -> Iterable[Near]:
     """Names that begin with the word; while typing also those that sound as if they did."""
     if len(word) < (SHORTEST_PREFIX if typing else SHORTEST):
         return
+    sounds = phonetic_keys(word)
+    heard = _opening(word, sounds)
     for name in names.beginnings.get(word[:SHORTEST_PREFIX], ()):
         if name.startswith(word) and name != word:
-            cost = _UNFINISHED + _MISSING * (len(name) - len(word)) - _like(word, name, names)
+            cost = _UNFINISHED + _MISSING * (len(name) - len(word)) - _like(word, heard, name, names)
             close = len(word) >= LONG and len(name) - len(word) <= CLOSE
             yield Near(name, Why.PREFIX, cost - 10 if typing else cost, close=close)
     if typing:
-        for name in {name for sound in phonetic_keys(word) for name in names.sounding.beginning_with(sound)} - {word}:
-            yield Near(name, Why.PHONETIC, _UNFINISHED + _MISSING * max(0, len(name) - len(word)) - _like(word, name, names))
+        for name in {name for sound in sounds for name in names.sounding.beginning_with(sound)} - {word}:
+            yield Near(name, Why.PHONETIC, _UNFINISHED + _MISSING * max(0, len(name) - len(word)) - _like(word, heard, name, names))
 
 
-def _like(word: str, name: str, names: Lexicon) -> float:
-    """What speaks for a name beside its slips: a common beginning counts up to 1.5 slips, ten times the leaflets a quarter."""
-    opening = 0.0 if _opening(word) == _opening(name) else -0.5
+def _like(word: str, heard: str, name: str, names: Lexicon) -> float:
+    """What speaks for a name beside its slips: a common beginning counts up to 1.5 slips, ten times the leaflets a quarter.
+
+    `heard` is the word's opening, which is the same for all names.
+    """
+    opening = 0.0 if heard == _opening(name, names.sounds[name]) else -0.5
     return 1.5 * JaroWinkler.similarity(word, name) + 0.25 * math.log10(names.counts[name] + 1) + opening
 
 
-def _opening(word: str) -> str:
+def _opening(word: str, sounds: tuple[str, ...]) -> str:
     """The first sound of a word: nobody drops it, many write another letter for it."""
-    return (phonetic_keys(word) or (word,))[0][:1]
+    return (sounds or (word,))[0][:1]
 
 
 def _forms(pairs: Iterable[tuple[str, str]]) -> _Forms:

@@ -402,9 +402,9 @@ def test_credentials_stand_in_files_and_reach_the_servers_whole(tmp_path: Path) 
 def test_an_address_with_a_password_in_it_is_shown_without(redis_url: str, demo: Demo, caplog: pytest.LogCaptureFixture) -> None:
     """In answers, pages and logs."""
     caplog.set_level("DEBUG")
-    # A question of its own: what was answered before would be given again, marked as old.
     port = free_port()
     api = app_of(f"http://ana:s3gredo@127.0.0.1:{port}", redis_url, demo.indices).test_client()
+    # A question of its own: what was answered before would be given again, marked as old.
     told = api.get("/v1/search", query_string={"q": "losartana", "size": "43"})
     assert told.status_code == 503
     assert f"http://127.0.0.1:{port}" in told.get_json()["detail"]
