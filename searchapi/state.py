@@ -92,9 +92,11 @@ class IndexState:
                 if away:
                     log.warning("OpenSearch answers again")
                 away = False
-            except OpenSearchException as error:
+            except (OpenSearchException, LookupError, TypeError, ValueError) as error:
+                # The last three: an answer without what it must hold. The looking must go on.
+                what = "did not answer" if isinstance(error, OpenSearchException) else "answered with something else than was asked for"
                 if not away:
-                    log.warning("index state is old: OpenSearch did not answer", extra={"error": type(error).__name__})
+                    log.warning("index state is old: OpenSearch %s", what, extra={"error": type(error).__name__})
                 away = True
             if away:
                 self._stopped.wait(LOOK_AGAIN)
