@@ -5,16 +5,13 @@ source.pages -> the first Change, Withdrawal or Unreadable ... -> Readers -> lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
-from typing import TypeVar
 
 from indexer.readers import Readers
-from indexer.sources.base import Source
+from indexer.sources.base import Source, in_turn
 from leaflets import Change, Content, Unreadable, Withdrawal
-
-T = TypeVar("T")
 
 _NOTHING = "-"
 # As much of a leaflet's text as shows whether it is the right field and the right encoding.
@@ -24,7 +21,7 @@ _ORIGINAL_LINES = 12
 
 def sample(source: Source, rows: int, readers: Readers) -> Iterator[str]:
     """Lines about the first rows of a source, asked one page after the other and no further than needed; raises as `Source.pages`."""
-    pages = source.pages(None, _in_turn, whole=True)
+    pages = source.pages(None, in_turn, whole=True)
     with closing(pages):  # type: ignore[type-var]  # sources give generators
         changes = (change for page in pages for change in page.changes)
         for number, change in enumerate(islice(changes, rows), 1):
@@ -79,8 +76,3 @@ def _content(content: Content) -> str:
         return told
     begins = " ".join(content.body[: 4 * _SHOWN].decode(content.charset or "utf-8", "replace").split())[:_SHOWN]
     return f"{told}: {begins!r}"
-
-
-def _in_turn(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """See Ahead; each call when the one before is done, so that none is made for rows which nobody wants to see."""
-    return (call() for call in calls)

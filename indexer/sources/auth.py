@@ -131,10 +131,15 @@ class _Tokens:
         except SourceRefused as error:
             msg = f"no token: {error}; check `client_id`, `client_secret` and `sent_in`"
             raise SourceRefused(msg) from None
-        if not isinstance(told, dict) or not isinstance(told.get("access_token"), str):
-            msg = f"{self._client.token_url} answered without an access_token"
-            raise SourceChanged(msg)
-        return str(told["access_token"])
+        return access_token(told, self._client.token_url)
+
+
+def access_token(told: object, url: str) -> str:
+    """The token in what a token server at this address answered (RFC 6749, section 5.1); raises SourceChanged where there is none."""
+    if not isinstance(told, dict) or not isinstance(told.get("access_token"), str):
+        msg = f"{url} answered without an access_token"
+        raise SourceChanged(msg)
+    return str(told["access_token"])
 
 
 def basic(username: str, password: str) -> str:

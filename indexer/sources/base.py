@@ -71,6 +71,11 @@ class Ahead(Protocol):
         """The results of the calls."""
 
 
+def in_turn(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+    """See Ahead; each call when the one before is done."""
+    return (call() for call in calls)
+
+
 class Source(Protocol):
     """One configured ERP."""
 

@@ -26,8 +26,8 @@ from limits import parse
 from pydantic import Field, field_validator
 
 from indexer.sources.auth import basic
-from indexer.sources.base import Ahead, Busy, SourceChanged, SourceRefused
-from indexer.sources.erp import Deletion, ErpFields, ErpTable, Row, Wire, columns, in_turn, listing, standard
+from indexer.sources.base import Ahead, Busy, SourceChanged, SourceRefused, in_turn
+from indexer.sources.erp import Deletion, ErpFields, ErpTable, Row, Wire, columns, listing, standard
 from indexer.sources.http import Answer, Line, Question, Standing
 from indexer.sources.paging import ByPage, Sheet, Turn, sheets
 from indexer.sources.retries import Garbled, Tries

@@ -26,7 +26,7 @@ import jmespath
 from jmespath.parser import ParsedResult
 from pydantic import Field, model_validator
 
-from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused
+from indexer.sources.base import Ahead, Page, SourceChanged, SourceRefused, in_turn
 from indexer.sources.http import HttpTable
 from indexer.sources.records import Fields, UnreadableRecord, media_type, reading
 from indexer.sources.retries import Tries
@@ -294,7 +294,7 @@ def by_key(ask: Callable[[str], Sequence[Row]], key: Callable[[Row], str], first
 
 def columns(fields: ErpFields, *keys: str) -> tuple[str, ...]:
     """The fields of a row which the customer's mapping reads, or these keys of it, for an ERP that must be told which to give; sorted."""
-    return tuple(sorted({name for expression in expressions(fields, *keys) for name in _roots(expression.parsed)}))
+    return tuple(sorted({path[0] for expression in expressions(fields, *keys) for path in paths(expression)}))
 
 
 def expressions(fields: ErpFields, *keys: str) -> Iterator[ParsedResult]:
@@ -303,19 +303,38 @@ def expressions(fields: ErpFields, *keys: str) -> Iterator[ParsedResult]:
     return (place for place in places if isinstance(place, ParsedResult))
 
 
-# Of these only the first part is looked for in the row, the others in what was found.
-_LEADING = frozenset(
-    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe", "slice"}
-)
+def paths(expression: ParsedResult) -> set[tuple[str, ...]]:
+    """The fields that an expression reads, each behind those that lead to it: ("template", "name"). A name may hold a point itself."""
+    return _paths(expression.parsed)
 
 
-def _roots(node: Mapping[str, Any]) -> Iterator[str]:  # jmespath's own tree
-    if node["type"] == "field":
-        yield node["value"]
-    children = node["children"][:1] if node["type"] in _LEADING else node["children"]
-    for child in children:
-        if isinstance(child, dict):
-            yield from _roots(child)
+# Each part of these is looked for in what the one before found.
+_CHAINS = frozenset({"subexpression", "index_expression", "pipe"})
+# And of these all parts in what the first found.
+_PROJECTIONS = frozenset({"projection", "value_projection", "filter_projection"})
+_HERE = frozenset({"identity", "current", "index", "slice"})
+
+
+def _paths(node: Mapping[str, Any], start: tuple[str, ...] = ()) -> set[tuple[str, ...]]:  # jmespath's own tree
+    """The fields that an expression reads, below the one where it starts."""
+    kind, children = node["type"], [child for child in node["children"] if isinstance(child, dict)]
+    if kind == "field":
+        return {(*start, node["value"])}
+    if kind in _HERE:
+        return {start} - {()}
+    if kind in _CHAINS:
+        found = _paths(children[0], start)
+        for child in children[1:]:
+            found = _within(found, child)
+        return found
+    if kind in _PROJECTIONS:
+        leading = _paths(children[0], start)
+        return {path for child in children[1:] for path in _within(leading, child)}
+    return {path for child in children for path in _paths(child, start)}
+
+
+def _within(leading: set[tuple[str, ...]], node: Mapping[str, Any]) -> set[tuple[str, ...]]:  # the same
+    return {path for lead in leading for path in _paths(node, lead)}
 
 
 def listing(found: object, where: str, what: str) -> list[Row]:
@@ -329,8 +348,3 @@ def listing(found: object, where: str, what: str) -> list[Row]:
 def quoted(text: str) -> str:
     """A text as a literal of SQL, OData and the like: in single quotes, those within doubled."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def in_turn(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """See Ahead; each call when the one before is done."""
-    return (call() for call in calls)

@@ -101,10 +101,6 @@ class _Numbered(_Sized):
             raise ValueError(msg)
         return self
 
-    def only(self, index: int) -> Turn:
-        """How to ask for the record with this index, from 0, alone."""
-        raise NotImplementedError
-
     def turn(self, index: int) -> Turn:
         """How to ask for the page with this index, from 0."""
         raise NotImplementedError
@@ -134,10 +130,6 @@ class ByPage(_Numbered):
         """How to ask for the page with this index, from 0."""
         return Turn({self.parameter: self.start + index, **self.sized()})
 
-    def only(self, index: int) -> Turn:
-        """How to ask for the record with this index, from 0, alone."""
-        return Turn({self.parameter: self.start + index, str(self.size_parameter): 1})
-
     def pages(self, body: object) -> int | None:
         """How many pages there are, where the answer says so."""
         told = None if self.total_pages is None else found(self.total_pages, body, "paging.total_pages")
@@ -163,10 +155,6 @@ class ByOffset(_Numbered):
     def after(self, records: int) -> Turn:
         """How to ask for what comes after so many records."""
         return Turn({self.parameter: self.start + records, **self.sized()})
-
-    def only(self, index: int) -> Turn:
-        """How to ask for the record with this index, from 0, alone."""
-        return Turn({self.parameter: self.start + index, str(self.size_parameter): 1})
 
 
 class ByCursor(_Sized):
@@ -343,9 +331,8 @@ def _numbered(paging: ByPage | ByOffset, ask: Ask, ahead: Ahead) -> Iterator[She
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Where a page ended: the page's index, how many records had been read by then, and the key of the last of them."""
+    """Where a page ended: how many records had been read by then, and the key of the last of them."""
 
-    index: int
     read: int
     key: object
 
@@ -373,7 +360,7 @@ class _Steady:
             self._total = total
         self._read += len(sheet.records)
         if paging.recheck is not None:
-            self._ends.append(_End(len(self._ends), self._read, self._keys(sheet)[-1]))
+            self._ends.append(_End(self._read, self._keys(sheet)[-1]))
 
     def stay(self, ahead: Ahead, *, cut: bool = False) -> None:
         """After the last page: raises SourceDown where another record stands where a page ended.
@@ -383,12 +370,17 @@ class _Steady:
         if cut and self._total is not None and self._read < self._total:
             raise SourceDown(_moved(self._url))
         ends = self._ends[:-1]
-        for end, sheet in zip(ends, ahead(partial(self._ask, self._paging.only(end.read - 1)) for end in ends), strict=True):
+        sheets = ahead(partial(self._ask, self._only(end.read - 1)) for end in ends)
+        for index, (end, sheet) in enumerate(zip(ends, sheets, strict=True)):
             if self._keys(sheet) == [end.key]:
                 continue
             # An ERP that keeps to a size of its own has something else there: then the whole page, asked for as before, tells.
-            if self._keys(self._ask(self._paging.turn(end.index)))[-1:] != [end.key]:
+            if self._keys(self._ask(self._paging.turn(index)))[-1:] != [end.key]:
                 raise SourceDown(_moved(sheet.url))
+
+    def _only(self, index: int) -> Turn:
+        """How to ask for the record with this index, from 0, alone."""
+        return Turn({self._paging.parameter: self._paging.start + index, str(self._paging.size_parameter): 1})
 
     def _keys(self, sheet: Sheet) -> list[object]:
         recheck = self._paging.recheck

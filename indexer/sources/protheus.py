@@ -31,7 +31,7 @@ import requests
 from jmespath.exceptions import JMESPathError
 from pydantic import Field, model_validator
 
-from indexer.sources.auth import basic
+from indexer.sources.auth import access_token, basic
 from indexer.sources.base import Ahead, SourceChanged, SourceRefused
 from indexer.sources.erp import ErpFields, ErpTable, Row, Wire, columns, standard
 from indexer.sources.http import Answer, Line, Question, Session, Standing
@@ -263,10 +263,7 @@ class _Tokens:
             refused = "HTTP Basic was refused, and there is " if self._basic else ""
             msg = f"{refused}no token: {error}; check `username` and `password`, and that the server has {_TOKENS}"
             raise SourceRefused(msg) from None
-        if not isinstance(told, dict) or not isinstance(told.get("access_token"), str):
-            msg = f"{self._url} answered without an access_token"
-            raise SourceChanged(msg)
-        return {"Authorization": f"Bearer {told['access_token']}"}
+        return {"Authorization": f"Bearer {access_token(told, self._url)}"}
 
 
 def _row(row: Mapping[str, Any]) -> Row:

@@ -32,7 +32,7 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from indexer.sources.base import Ahead, Busy, SourceChanged, SourceDown, SourceRefused
-from indexer.sources.erp import Attachment, ErpFields, ErpTable, Row, Wire, by_key, expressions, listing, standard
+from indexer.sources.erp import Attachment, ErpFields, ErpTable, Row, Wire, by_key, expressions, listing, paths, standard
 from indexer.sources.http import Answer, Line, Question, Session, Standing
 from indexer.sources.retries import Tries
 from indexer.sources.tables import Expression, Secret
@@ -148,7 +148,7 @@ class _Tryton(Wire):
         self._table = table
         self._rpc = _Rpc(table, tries)
         self._links = ("", *(f"{link}." for link in table.edited_with))
-        read = {path for expression in expressions(table.fields) for path in _paths(expression.parsed) if not path.startswith(":")}
+        read = {path for expression in expressions(table.fields) for path in map(".".join, paths(expression)) if not path.startswith(":")}
         self._names = sorted(read | {"id", "active"} | {f"{link}{time}" for link in self._links for time in _TIMES})
 
     def rows(self, since: datetime | None, ahead: Ahead) -> Iterator[Sequence[Row]]:
@@ -316,32 +316,3 @@ def _plain(value: Any) -> object:  # any of Tryton's kinds
             with suppress(ValueError):
                 return base64.b64decode(packed)
     return value
-
-
-# Each part of these is looked for in what the one before found.
-_CHAINS = frozenset({"subexpression", "index_expression", "pipe"})
-# And of these all parts in what the first found.
-_PROJECTIONS = frozenset({"projection", "value_projection", "filter_projection"})
-_HERE = frozenset({"identity", "current", "index", "slice"})
-
-
-def _paths(node: Mapping[str, Any], start: str = "") -> set[str]:  # jmespath's own tree
-    """The fields that an expression reads, as Tryton wants them named: each with those that lead to it."""
-    kind, children = node["type"], [child for child in node["children"] if isinstance(child, dict)]
-    if kind == "field":
-        return {f"{start}{node['value']}"}
-    if kind in _HERE:
-        return {start.removesuffix(".")} - {""}
-    if kind in _CHAINS:
-        found = _paths(children[0], start)
-        for child in children[1:]:
-            found = _within(found, child)
-        return found
-    if kind in _PROJECTIONS:
-        leading = _paths(children[0], start)
-        return {path for child in children[1:] for path in _within(leading, child)}
-    return {path for child in children for path in _paths(child, start)}
-
-
-def _within(leading: set[str], node: Mapping[str, Any]) -> set[str]:  # the same
-    return {path for lead in leading for path in _paths(node, f"{lead}.")}
