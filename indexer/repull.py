@@ -20,7 +20,7 @@ from indexer.copying import Copy, Made, made
 from indexer.cursors import Cursors
 from indexer.rejected import Rejected, of_change, of_unreadable
 from indexer.sources.base import Page, Source
-from leaflets import Audience, Change, Leaflet, Unreadable
+from leaflets import Audience, Change, Leaflet, Unreadable, leaflet_id
 from opensearch.documents import document, tombstone
 
 
@@ -132,7 +132,7 @@ def _decided(leaflet: Leaflet, known: Mapping[str, _Known]) -> _Decided:
     if leaflet.facts.audience is None:
         # One record is one leaflet: what the old generation took for another audience is this one.
         for audience in (one for one in Audience if one != leaflet.audience):
-            doc_id = f"{leaflet.source}:{leaflet.source_id}:{audience}"
+            doc_id = leaflet_id(leaflet.source, leaflet.source_id, audience)
             other = known.get(doc_id)
             if other and not other.withdrawn:
                 body = tombstone(leaflet.source, leaflet.source_id, audience, version=leaflet.version, indexed_at=now)

@@ -13,7 +13,7 @@ from opensearchpy import OpenSearch
 
 from indexer.sources.base import Page
 from indexer.write import Batch
-from leaflets import Audience, Change, Unreadable, Withdrawal
+from leaflets import Audience, Change, Unreadable, Withdrawal, leaflet_id
 from opensearch.generations import Indices
 
 _AT_ONCE = 5000
@@ -32,7 +32,7 @@ class Standing:
     @property
     def id(self) -> str:
         """The leaflet's id."""
-        return f"{self.source}:{self.source_id}:{self.audience}"
+        return leaflet_id(self.source, self.source_id, self.audience)
 
 
 @dataclass(slots=True)

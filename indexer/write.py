@@ -23,7 +23,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
 from indexer.patience import Patience, busy, passing
-from leaflets import Audience, Leaflet, Withdrawal
+from leaflets import Audience, Leaflet, Withdrawal, leaflet_id
 from opensearch.documents import document, tombstone
 from opensearch.generations import Indices
 from opensearch.history import History, NotKept
@@ -99,7 +99,7 @@ class _Wish:
     @property
     def id(self) -> str:
         """The document's id."""
-        return f"{self.source}:{self.source_id}:{self.audience}"
+        return leaflet_id(self.source, self.source_id, self.audience)
 
     @property
     def rank(self) -> tuple[int, int]:

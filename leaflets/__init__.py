@@ -11,6 +11,7 @@ from leaflets.leaflet import (
     Section,
     Unreadable,
     Withdrawal,
+    leaflet_id,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "Section",
     "Unreadable",
     "Withdrawal",
+    "leaflet_id",
 ]

@@ -124,6 +124,11 @@ class Unreadable:
     present: bool = True
 
 
+def leaflet_id(source: str, source_id: str, audience: str) -> str:
+    """A leaflet's id: one record of one ERP has at most one leaflet for each audience."""
+    return f"{source}:{source_id}:{audience}"
+
+
 @dataclass(frozen=True, slots=True)
 class Leaflet:
     """One leaflet, ready to be indexed.
@@ -155,8 +160,8 @@ class Leaflet:
 
     @property
     def id(self) -> str:
-        """The leaflet's id everywhere: `source:source_id:audience`."""
-        return f"{self.source}:{self.source_id}:{self.audience}"
+        """The leaflet's id everywhere."""
+        return leaflet_id(self.source, self.source_id, self.audience)
 
     def __post_init__(self) -> None:
         told = [

@@ -5,16 +5,17 @@ text -> understand -> [drug, section, words] -> query -> OpenSearch -> Answer
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import HTTP_EXCEPTIONS, TransportError
 
-from leaflets import Audience, Facts, Passage, Section
+from leaflets import Audience, Facts, Passage, Section, leaflet_id
 from opensearch.generations import Indices
 from opensearch.history import History, version
 from opensearch.synonyms import Synonyms
@@ -22,6 +23,7 @@ from searchapi import compare, paging, passages, query, ranking
 from searchapi.changes import Changed, changes
 from searchapi.compare import Compared
 from searchapi.deadline import Deadline, TooLate
+from searchapi.guesses import Guesses
 from searchapi.lookalikes import Lookalike
 from searchapi.nothing import Instead, Smaller, keeps_the_drug, must_stand, rarity, smaller
 from searchapi.query import Filters, Window
@@ -32,6 +34,8 @@ from searchapi.understand import Understanding, Usage, names_near, read, underst
 
 # OpenSearch's own JSON; it ends in this module.
 Json = Any
+# One for all questions: the client makes one for each line.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # What a person reads at a glance: the first result's passage may be long, the others only remind.
 FIRST_PASSAGE = 800
 OTHER_PASSAGE = 300
@@ -165,6 +169,7 @@ class Answers:
     synonyms: Synonyms
     preference: str = ""
     deadline: Deadline | None = None
+    guesses: Guesses = field(default_factory=Guesses)
 
     def by(self, deadline: Deadline) -> Answers:
         """The same, bounded by a deadline."""
@@ -183,9 +188,11 @@ class Answers:
         leading, wanted = query.leading(meant, filters), sought(meant, self.synonyms)
         asked = ranking.reasons(meant, wanted, leading, rarity(held, _leaflets(snapshot)))
         must = must_stand(meant.rest, held, snapshot.names)
+        page = _Page(filters, wanted, leading)
+        guess = () if explain else self.guesses.of(meant, filters, window)
         bodies = [query.search(meant, filters, window, asked, must, explain=explain), query.facets(meant, filters, must)]
         # The scores of each reason are told for a search by itself only.
-        found, counted = map(self._ask, bodies) if explain else self._ask_at_once(bodies)
+        found, counted, *guessed = map(self._ask, bodies) if explain else self._ask_at_once(bodies + page.bodies(guess))
         given = paging.given(window.cursor, meant.text, filters)
         left = [one for hit in found["hits"]["hits"] if not given.has((one := _ranked(hit, asked if explain else ())).product)]
         ranked = left[: window.size]
@@ -194,35 +201,28 @@ class Answers:
             name: tuple(Facet(bucket["key"], bucket["products"]["value"]) for bucket in told[name]["buckets"] if bucket["key"])
             for name in ("audience", "laboratory", "source")
         }
-        hits = self._hits(ranked, wanted, leading, filters, window)
+        self.guesses.keep(meant, filters, window, tuple(one.product for one in ranked))
+        hits = self._hits(ranked, page, window, _Told.of(guess, guessed))
         others = snapshot.lookalikes.of(meant.drug, meant.named) if meant.drug else ()
         follows = given.and_now(one.product for one in ranked).cursor if left[window.size :] else None
         # The counts may be of a moment before: what is shown was found.
         answer = Answer(meant, hits, max(told["products"]["value"], len(hits)), facets, others, next=follows)
         return answer if answer.total else self._nothing(answer, filters, held, snapshot)
 
-    def _hits(
-        self, ranked: list[_Ranked], wanted: Sought, leading: tuple[Section, ...], filters: Filters, window: Window
-    ) -> tuple[Hit, ...]:
-        """The newest leaflet of each product, with its passage and where else the product stands."""
-        if not ranked:
-            return ()
-        products = [one.product for one in ranked]
-        told, found = self._ask_at_once([query.tellings(products), query.shown(products, filters, wanted, leading)])
-        tellings: dict[str, list[_Telling]] = defaultdict(list)
-        for hit in told["hits"]["hits"]:
-            tellings[hit["fields"]["product"][0]].append(_telling(hit))
-        standing = {hit["fields"]["product"][0]: hit for hit in found["hits"]["hits"]}
+    def _hits(self, ranked: list[_Ranked], page: _Page, window: Window, told: _Told) -> tuple[Hit, ...]:
+        """The newest leaflet of each product, with its passage and where else the product stands: as told already, or asked for now."""
+        missing = tuple(one.product for one in ranked if one.product not in told.products)
+        told |= _Told.of(missing, self._ask_at_once(page.bodies(missing)))
         hits = []
         for number, one in enumerate(ranked):
-            shown = standing.get(one.product)
+            shown = told.standing.get(one.product)
             if shown is None:
                 continue  # withdrawn between two questions to the index
             # Its own, and not of the tellings, which may be of a moment before: what stands is never left out.
-            telling = _telling(shown)
+            telling = _telling(shown["_id"], shown["fields"])
             most = FIRST_PASSAGE if number == 0 and window.page == 1 else OTHER_PASSAGE
-            hit = _hit(shown, _answered(shown, wanted, leading, most))
-            others = tuple(AlsoIn(t.id, t.source, telling.differs(t)) for t in tellings[one.product] if t.id != telling.id)
+            hit = _hit(shown, _answered(shown, page.wanted, page.leading, most))
+            others = tuple(AlsoIn(t.id, t.source, telling.differs(t)) for t in told.tellings.get(one.product, ()) if t.id != telling.id)
             hits.append(replace(hit, score=one.score, also_in=others, explanation=one.explanation))
         return tuple(hits)
 
@@ -316,7 +316,8 @@ class Answers:
         header = {"index": self.indices.alias, "allow_partial_search_results": False}
         if self.preference:
             header["preference"] = self.preference
-        lines = [line for body in bodies for line in (header, body | {"timeout": _seconds(left)})]
+        head = _JSON.encode(header)
+        lines = "".join(f"{head}\n{_JSON.encode(body | {'timeout': _seconds(left)})}\n" for body in bodies)
         found: list[Json] = self.client.msearch(body=lines, params={"request_timeout": left})["responses"]
         for told in found:
             if "error" in told:
@@ -372,20 +373,58 @@ class _Telling:
         return tuple(str(section) for section in Section if self.sections.get(str(section)) != other.sections.get(str(section)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What a page of results shows of its products, whichever they are."""
+
+    filters: Filters
+    wanted: Sought
+    leading: tuple[Section, ...]
+
+    def bodies(self, products: tuple[str, ...]) -> list[Clause]:
+        """What to ask of some products; `_Told` reads the answers."""
+        return [query.tellings(products), query.shown(products, self.filters, self.wanted, self.leading)] if products else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the index told of some products: all leaflets of each, and the one that stands for it."""
+
+    products: frozenset[str]
+    tellings: Mapping[str, tuple[_Telling, ...]]
+    standing: Mapping[str, Json]
+
+    @classmethod
+    def of(cls, products: tuple[str, ...], answers: Sequence[Json]) -> _Told:
+        """From the answers to a page's `bodies`."""
+        if not products:
+            return cls(frozenset(), {}, {})
+        told, shown = answers
+        tellings: dict[str, tuple[_Telling, ...]] = defaultdict(tuple)
+        for hit in told["hits"]["hits"]:
+            fields = hit["fields"]
+            own = leaflet_id(fields["source"][0], fields["source_id"][0], fields["audience"][0])
+            tellings[fields["product"][0]] += (_telling(own, fields),)
+        return cls(frozenset(products), tellings, {hit["fields"]["product"][0]: hit for hit in shown["hits"]["hits"]})
+
+    def __or__(self, other: _Told) -> _Told:
+        return _Told(self.products | other.products, {**self.tellings, **other.tellings}, {**self.standing, **other.standing})
+
+
 def _ranked(hit: Json, asked: tuple[ranking.Reason, ...]) -> _Ranked:
     met = hit.get("matched_queries", {})
     explanation = ranking.explained(asked, met, hit["_id"], hit["fields"]["updated_at"][0]) if asked else None
     return _Ranked(hit["fields"]["product"][0], hit["_score"], explanation)
 
 
-def _telling(hit: Json) -> _Telling:
-    fields = hit["fields"]
-    hashes = dict(told.split(" ") for told in fields.get("section_hashes", ()))
-    return _Telling(hit["_id"], fields["source"][0], hashes)
+def _telling(own: str, fields: Json) -> _Telling:
+    return _Telling(own, fields["source"][0], dict(told.split(" ") for told in fields.get("section_hashes", ())))
 
 
 def _answered(hit: Json, wanted: Sought, leading: tuple[Section, ...], most: int) -> passages.Answered:
-    texts = {Section(name): text for name, text in hit["_source"].get("sections", {}).items()} | _marked(hit)
+    found = {Section(name): text for name, text in hit["_source"].get("sections", {}).items()} | _marked(hit)
+    # Of equal sentences the first is shown: of the section that leads, and not of whichever OpenSearch happens to tell first.
+    texts = {section: found[section] for section in dict.fromkeys((*leading, *Section)) if section in found}
     return passages.answered(texts, wanted, leading, most, near=frozenset(hit.get("matched_queries", ())))
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from leaflets import Section
 from leaflets.names import fold
-from searchapi.sentences import MARK_END, MARK_START, Sentence, sentences
+from searchapi.sentences import MARK_END, MARK_START, Sentence, Sentences, sentences
 from searchapi.sought import EVERYDAY, Asks, Sought, Thing, begins
 
 _MARKED = re.compile(f"{MARK_START}([^{MARK_END}]*){MARK_END}")
@@ -121,10 +121,10 @@ def answered(
     once: set[tuple[str, ...]] = set()
     for section, prior in candidates.items():
         own = base if section in leading[:1] else 0.0
-        for at, value in enumerate(_worth(split[section], sought, weights, own if anything else 1.0)):
+        for at, value in _worth(split[section], sought, weights, own if anything else 1.0).items():
             # Files that hold a leaflet for each strength say all things several times.
-            said = _said(split[section], at)
-            if value and said not in once:
+            said = split[section].told[at].said
+            if said not in once:
                 worth[_Place(section, at)] = value * prior
             once.add(said)
     return Answered(_shown(split, _chosen(split, worth, most), most), silent)
@@ -198,46 +198,53 @@ def _weights(told: Mapping[Section, str], found: Mapping[Section, Counter[int]],
     return tuple(thing.weight * math.log(1 + sentences_in_all / (1 + often[i])) for i, thing in enumerate(sought.things))
 
 
-def _worth(told: tuple[Sentence, ...], sought: Sought, weights: tuple[float, ...], base: float) -> list[float]:
-    """What each sentence of a section is worth; `base` is what the first one is worth without a word that is sought, the others less."""
-    own = [sought.shares(_MARKED.findall(sentence.text)) if MARK_START in sentence.text else {} for sentence in told]
-    worth = []
-    for at, sentence in enumerate(told):
-        if not base and not any(own[near] for near in _beside(sentence, at, len(told))):
-            worth.append(0.0)
-            continue
-        share = dict(own[at])
-        for where, part in _depends_on(told, at):
-            for thing, told_there in own[where].items():
-                share[thing] = max(share.get(thing, 0.0), part * told_there)
-        value = sum(weights[thing] * part for thing, part in share.items()) + base / (1 + at / 20)
-        worth.append(value and value * _kind(told, at, sought))
+def _worth(section: Sentences, sought: Sought, weights: tuple[float, ...], base: float) -> dict[int, float]:
+    """What the sentences of a section are worth, by their places, but for those that are worth nothing.
+
+    `base` is what the first one is worth without a word that is sought, the others less.
+    """
+    own = {at: shares for at, text in section.marked.items() if (shares := sought.shares(_MARKED.findall(text)))}
+    near = _near(section.told, own)
+    worth = {}
+    for at in range(len(section.told)) if base else near:
+        value = base and base / (1 + at / 20)
+        if at in near:
+            share = dict(own.get(at, {}))
+            for where, part in _depends_on(section.told, at):
+                for thing, told_there in own.get(where, {}).items():
+                    share[thing] = max(share.get(thing, 0.0), part * told_there)
+            value += sum(weights[thing] * part for thing, part in share.items())
+        if value:
+            worth[at] = value * _kind(section.told, at, sought.asks)
     return worth
 
 
-def _beside(sentence: Sentence, at: int, sentences_in_all: int) -> tuple[int, ...]:
-    """The places of a sentence, of its neighbours, and of those that it depends on."""
-    heading = at if sentence.heading is None else sentence.heading
-    opener = at if sentence.opener is None else sentence.opener
-    return (at, at and at - 1, at + 1 if at + 1 < sentences_in_all else at, heading, opener, sentence.paragraph)
+def _near(told: tuple[Sentence, ...], own: Collection[int]) -> dict[int, None]:
+    """The places of some sentences, of their neighbours, and of those that depend on one of them, in their order."""
+    if not own:
+        return {}
+    beside = {at + by for at in own for by in (-1, 0, 1)}
+    return {at: None for at, one in enumerate(told) if at in beside or one.heading in own or one.opener in own or one.paragraph in own}
 
 
-def _said(told: tuple[Sentence, ...], at: int) -> tuple[str, ...]:
-    """What a sentence says, with what heads it and what opens its list: "não é necessário ajuste" is said of the old and of the ill."""
-    sentence = told[at]
-    return tuple(told[one].text for one in (sentence.heading, sentence.opener, at) if one is not None)
-
-
-def _kind(told: tuple[Sentence, ...], at: int, sought: Sought) -> float:
+def _kind(told: tuple[Sentence, ...], at: int, asks: frozenset[Asks]) -> float:
     """How much more, or less, a sentence is worth for what kind it is; an item of "Não use se tiver:" says whether."""
     sentence = told[at]
-    opener = told[sentence.opener].text if sentence.opener is not None else ""
-    factor = 1 + KIND * sum(bool(_KINDS[asks].search(sentence.text) or _KINDS[asks].search(opener)) for asks in sought.asks)
+    kinds = _kinds(sentence.text)
+    if sentence.opener is not None:
+        kinds |= _kinds(told[sentence.opener].text)
+    factor = 1 + KIND * len(asks & kinds)
     if sentence.is_heading:
         factor *= HEADING
-    if _stands_everywhere(sentence.text[:120].replace(MARK_START, "").replace(MARK_END, "")):
+    if _stands_everywhere(sentence.text[:120]):
         factor *= EVERYWHERE
     return factor
+
+
+@lru_cache(maxsize=20_000)
+def _kinds(sentence: str) -> frozenset[Asks]:
+    """What kinds of answer a sentence may be."""
+    return frozenset(asks for asks, pattern in _KINDS.items() if pattern.search(sentence))
 
 
 @lru_cache(maxsize=10_000)
@@ -262,7 +269,7 @@ def _depends_on(told: tuple[Sentence, ...], at: int) -> list[tuple[int, float]]:
     return places
 
 
-def _chosen(split: Mapping[Section, tuple[Sentence, ...]], worth: Mapping[_Place, float], most: int) -> list[_Place]:
+def _chosen(split: Mapping[Section, Sentences], worth: Mapping[_Place, float], most: int) -> list[_Place]:
     """The sentences to show, best first: the best and what they depend on, then what follows them, then whatever else is worth it."""
     ranked = sorted(worth, key=lambda place: -worth[place])
     if not ranked:
@@ -277,13 +284,16 @@ def _chosen(split: Mapping[Section, tuple[Sentence, ...]], worth: Mapping[_Place
     return list(chosen)
 
 
-def _added(split: Mapping[Section, tuple[Sentence, ...]], chosen: dict[_Place, None], ranked: Sequence[_Place], room: int) -> int:
+def _added(split: Mapping[Section, Sentences], chosen: dict[_Place, None], ranked: Sequence[_Place], room: int) -> int:
     """Adds what fits of some sentences, each with those that it depends on; tells what room is left. The very first is always added."""
     shown = {one.section for one in chosen}
     for place in ranked:
+        told = split[place.section].told
         if place.section not in shown and len(shown) == MOST_SECTIONS:
             continue
-        group = [one for one in (*_needed(split[place.section], place), place) if one not in chosen]
+        if chosen and place not in chosen and told[place.at].length >= room:
+            continue  # too long by itself
+        group = [one for one in (*_needed(told, place), place) if one not in chosen]
         length = sum(_length(split, chosen, one) for one in group)
         if length <= room:
             chosen.update(dict.fromkeys(group))
@@ -292,14 +302,14 @@ def _added(split: Mapping[Section, tuple[Sentence, ...]], chosen: dict[_Place, N
         elif not chosen:
             chosen[place] = None
             shown.add(place.section)
-            room -= split[place.section][place.at].length
+            room -= told[place.at].length
     return room
 
 
-def _length(split: Mapping[Section, tuple[Sentence, ...]], chosen: Collection[_Place], place: _Place) -> int:
+def _length(split: Mapping[Section, Sentences], chosen: Collection[_Place], place: _Place) -> int:
     """The room that a sentence takes beside those chosen."""
-    beside = {_Place(place.section, place.at - 1), _Place(place.section, place.at + 1)}
-    return split[place.section][place.at].length + (len(_BETWEEN) if chosen and beside.isdisjoint(chosen) else 1)
+    joined = not chosen or _Place(place.section, place.at - 1) in chosen or _Place(place.section, place.at + 1) in chosen
+    return split[place.section].told[place.at].length + (1 if joined else len(_BETWEEN))
 
 
 def _needed(told: tuple[Sentence, ...], place: _Place) -> list[_Place]:
@@ -309,17 +319,17 @@ def _needed(told: tuple[Sentence, ...], place: _Place) -> list[_Place]:
 
 
 def _filled(
-    split: Mapping[Section, tuple[Sentence, ...]], chosen: dict[_Place, None], after: Sequence[_Place], room: int, *, beyond_headings: bool
+    split: Mapping[Section, Sentences], chosen: dict[_Place, None], after: Sequence[_Place], room: int, *, beyond_headings: bool
 ) -> int:
     """Fills the room with what follows some chosen sentences, the best first; tells what room is left."""
-    shown = {_said(split[place.section], place.at) for place in chosen}
+    shown = {split[place.section].told[place.at].said for place in chosen}
     for start in after:
-        told = split[start.section]
+        told = split[start.section].told
         at = start.at + 1
         while at < len(told) and told[at].length + 1 <= room:
             place = _Place(start.section, at)
             if place not in chosen:
-                if _said(told, at) in shown or (told[at].is_heading and not beyond_headings):
+                if told[at].said in shown or (told[at].is_heading and not beyond_headings):
                     break
                 chosen[place] = None
                 room -= told[at].length + 1
@@ -327,11 +337,11 @@ def _filled(
     return room
 
 
-def _shown(split: Mapping[Section, tuple[Sentence, ...]], chosen: list[_Place], most: int) -> tuple[Shown, ...]:
+def _shown(split: Mapping[Section, Sentences], chosen: list[_Place], most: int) -> tuple[Shown, ...]:
     """The chosen sentences by section, in runs of neighbours."""
     shown = []
     for section in dict.fromkeys(place.section for place in chosen):
-        told = split[section]
+        here = split[section]
         order = [place.at for place in chosen if place.section is section]
         runs: list[list[int]] = []
         for at in sorted(order):
@@ -340,10 +350,10 @@ def _shown(split: Mapping[Section, tuple[Sentence, ...]], chosen: list[_Place], 
             else:
                 runs.append([at])
         runs.sort(key=lambda run: min(order.index(at) for at in run))
-        parts = [_cut("".join((told[at].before if i else "") + told[at].text for i, at in enumerate(run)), most) for run in runs]
+        parts = [_cut("".join((here.told[at].before if i else "") + here.text(at) for i, at in enumerate(run)), most) for run in runs]
         text = _BETWEEN.join(parts)
         before = "… " if runs[0][0] else ""
-        after = "" if runs[-1][-1] == len(told) - 1 else " …"
+        after = "" if runs[-1][-1] == len(here.told) - 1 else " …"
         shown.append(Shown(section, before + as_html(text) + after))
     return tuple(shown)
 

@@ -6,9 +6,11 @@ should   the reasons of `ranking`                                        decides
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from leaflets import Section
+from opensearch.mapping import LONGEST_LEAFLET
 from searchapi.ranking import TEXT_FIELDS, Clause, Reason
 from searchapi.sections import ELSEWHERE
 from searchapi.sentences import MARK_END, MARK_START
@@ -76,7 +78,8 @@ def search(
         # To the end: of two that differ in nothing else, the order of their ids, so that one question has one order on every copy.
         "sort": [{"_score": "desc"}, {"updated_at": "desc"}, {"product": "asc"}, {"source": "asc"}, {"source_id": "asc"}],
         "collapse": {"field": "product"},
-        "_source": False,
+        # Even a hit's `_id` stands in the block with all of its text, which takes an eighth of the search to unpack.
+        **({"_source": False} if explain else {"stored_fields": "_none_"}),
         "docvalue_fields": ["product", "updated_at"],
     }
 
@@ -89,40 +92,43 @@ def facets(meant: Understanding, filters: Filters, must: tuple[str, ...]) -> Cla
     return {"size": 0, "track_total_hits": False, "query": _found(meant, filters, must), "aggs": _facets()}
 
 
-def tellings(products: list[str]) -> Clause:
+def tellings(products: Sequence[str]) -> Clause:
     """The body that finds every leaflet of some products, the newest first: where else each stands, and which tell it differently."""
     return {
         "size": MOST_TELLINGS,
-        "query": {"bool": {"filter": [{"terms": {"product": products}}, _standing()]}},
+        "query": {"bool": {"filter": [{"terms": {"product": list(products)}}, _standing()]}},
         "sort": _NEWEST,
-        "_source": False,
-        "docvalue_fields": ["product", "source", "section_hashes"],
+        "stored_fields": "_none_",
+        "docvalue_fields": ["product", "source", "source_id", "audience", "section_hashes"],
     }
 
 
-def shown(products: list[str], filters: Filters, wanted: Sought, sections: tuple[Section, ...]) -> Clause:
+def shown(products: Sequence[str], filters: Filters, wanted: Sought, sections: tuple[Section, ...]) -> Clause:
     """The body that fetches what is shown of each of some products: of the newest leaflet that the attendant's filters let stand for it.
 
     That is: the sections that may answer, and all in which words are found, marked.
     """
-    fields = [f"sections.{section}" for section in sections or (Section.INDICATIONS,)]
+    leading = [f"sections.{section}" for section in sections]
+    may_answer = leading or [f"sections.{Section.INDICATIONS}"]
+    # Words that only hint ("dose", "máxima") stand in every section: they choose a sentence of those that may answer, and find no other.
+    looked_through = TEXT_FIELDS if not leading or any(thing.weight == 1.0 for thing in wanted.things) else leading
     near = [_near(thing) for thing in wanted.things if thing.must_be_stated]
-    chosen: list[Clause] = [{"terms": {"product": products}}, _standing(), *_chosen(filters)]
+    chosen: list[Clause] = [{"terms": {"product": list(products)}}, _standing(), *_chosen(filters)]
     return {
         "size": len(products),
         "query": {"bool": {"filter": chosen, "should": near}},
         "sort": _NEWEST,
         "collapse": {"field": "product"},
-        "_source": _SHOWN + fields,
+        "_source": _SHOWN if wanted.text else _SHOWN + may_answer,
         "docvalue_fields": ["product", "source", "section_hashes"],
-        "highlight": _highlight(wanted),
+        "highlight": _highlight(wanted, looked_through, may_answer),
     }
 
 
 def leaflet(leaflet_id: str, wanted: Sought) -> Clause:
     """The body that fetches one whole leaflet, with the question's words marked."""
     ours: Clause = {"bool": {"filter": [{"ids": {"values": [leaflet_id]}}, _standing()]}}
-    return {"size": 1, "query": ours, "highlight": _highlight(wanted)}
+    return {"size": 1, "query": ours, "highlight": _highlight(wanted, TEXT_FIELDS)}
 
 
 def whole(ids: tuple[str, ...]) -> Clause:
@@ -217,20 +223,23 @@ def _like(word: str) -> Clause:
     return {"prefix": {"words": beginning}} if beginning else {"terms": {"words": [word, f"{word}s"]}}
 
 
-def _highlight(wanted: Sought) -> Clause:
-    """Every section whole with the found words marked: which sentences to show is decided by `passages`."""
+def _highlight(wanted: Sought, fields: Sequence[str], whole: Collection[str] = ()) -> Clause:
+    """Sections whole with the found words marked: which sentences to show is decided by `passages`.
+
+    Of these fields those `whole` come without marks too, so that they need not be told twice, as a part of the source.
+    """
     if not wanted.text:
         return {"fields": {}}
-    marked: list[Clause] = [{"multi_match": {"query": wanted.text, "type": "most_fields", "fields": TEXT_FIELDS}}]
+    marked: list[Clause] = [{"multi_match": {"query": wanted.text, "type": "most_fields", "fields": fields}}]
     if wanted.apart:
         # Phrases are marked whole only where they stand as asked or as a synonym: "aumenta o peso" is told as "aumento de 7% do peso" too.
-        marked.append({"multi_match": {"query": wanted.apart, "type": "most_fields", "fields": TEXT_FIELDS, "analyzer": "text"}})
+        marked.append({"multi_match": {"query": wanted.apart, "type": "most_fields", "fields": fields, "analyzer": "text"}})
     return {
         "pre_tags": [MARK_START],
         "post_tags": [MARK_END],
         "number_of_fragments": 0,
         "highlight_query": {"bool": {"should": marked}},
-        "fields": {field: {} for field in TEXT_FIELDS},
+        "fields": {field: {"no_match_size": LONGEST_LEAFLET} if field in whole else {} for field in fields},
     }
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
 # Marks put around found words by the highlighter: two private-use characters, which no leaflet holds (leaflets.text takes them out).
 MARK_START, MARK_END = "\ue000", "\ue001"
@@ -34,47 +36,67 @@ _KEPT = 1000
 # Characters. Joined lines longer than this are a table, not a sentence.
 _LONGEST_JOINED = 300
 _LONGEST_HEADING = 90
+_start = attrgetter("start")
 # Words. "Gravidez. Nos três primeiros meses ...": a first sentence so short names what its line speaks of.
 _MOST_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence with its marks, the blank or line end before it, and the place of the sentence that opens its list or heads it.
+    """A sentence without marks, the blank or line end before it, and the place of the sentence that opens its list or heads it.
 
-    `start` and `length` are those of the text without marks; `paragraph` is the place of the first sentence of its line.
+    `paragraph` is the place of the first sentence of its line. `said` is what it says with those that head it and open its list: "não é
+    necessário ajuste" is said of the old and of the ill.
     """
 
     text: str
     before: str
     start: int
-    length: int
     paragraph: int
     opener: int | None
     heading: int | None
     is_heading: bool
+    said: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        """Characters."""
+        return len(self.text)
 
     @property
     def end(self) -> int:
-        """Where it ends in the text without marks."""
-        return self.start + self.length
+        """Where it ends in its section."""
+        return self.start + len(self.text)
 
 
-def sentences(marked: str) -> tuple[Sentence, ...]:
-    """The sentences of a text; together they are the text. Marks change none: a text is split once, whatever is looked for in it."""
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """The sentences of a section; together they are its text. `marked` are those with marks, as they are with them, by their places."""
+
+    told: tuple[Sentence, ...]
+    marked: Mapping[int, str]
+
+    def text(self, at: int) -> str:
+        """A sentence with its marks."""
+        return self.marked.get(at) or self.told[at].text
+
+
+def sentences(marked: str) -> Sentences:
+    """The sentences of a text. Marks change none: a text is split once, whatever is looked for in it."""
     at = [mark.start() - number for number, mark in enumerate(_MARK.finditer(marked))]
     if not at:
-        return _split(marked)
-    told = list(_split(marked.replace(MARK_START, "").replace(MARK_END, "")))
+        return Sentences(_split(marked), {})
+    told = _split(marked.replace(MARK_START, "").replace(MARK_END, ""))
+    found: dict[int, str] = {}
     first = 0
     while told and first < len(at):
-        place = max(0, bisect_right(told, at[first], key=lambda sentence: sentence.start) - 1)
+        place = max(0, bisect_right(told, at[first], key=_start) - 1)
         sentence = told[place]
         # Those beyond its end stand between two sentences, and mark nothing.
         after = bisect_right(at, sentence.end, first)
-        told[place] = replace(sentence, text=marked[sentence.start + first : sentence.end + after])
+        found[place] = marked[sentence.start + first : sentence.end + after]
         first = max(after, first + 1)
-    return tuple(told)
+    return Sentences(told, found)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -95,7 +117,8 @@ def _split(plain: str) -> tuple[Sentence, ...]:
             if opener is None and place and _SMALL.match(text):
                 opener = place - 1  # "... os medicamentos listados a seguir." / "ciclosporina; danazol;"
         own: int | None = None if is_heading else heading
-        found.append(Sentence(text, piece.before, piece.start, len(text), paragraph, opener, own, is_heading))
+        said = tuple(pieces[one].text for one in (own, opener) if one is not None)
+        found.append(Sentence(text, piece.before, piece.start, paragraph, opener, own, is_heading, (*said, text)))
         if text.endswith(":") or (new_line and not alone and text.count(" ") < _MOST_WORDS):
             opener = place
         if is_heading:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 # Here and not when a test first asks for it: CPython 3.11 counts the depth of its parser for all threads together, and pytest parses what
 # it imports while the desk's threads parse too ("AST constructor recursion depth mismatch", python/cpython#106905, mended in 3.11.9).
-import hypothesis  # noqa: F401
+import hypothesis
 import pytest
 from flask import Flask
 from opensearchpy import OpenSearch
@@ -40,6 +40,10 @@ from tests.sources.trytons import Trytond
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
+
+# Timings are not asserted, nor are hypothesis's own: the first example of a test may be the one that loads a dictionary.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ from tests.search.test_ranking import Product
 
 QUESTION = "losartana para que serve"
 # What only the search that ranks products sends.
-RANKING = b'"collapse":{"field":"product"},"_source":false'
+RANKING = b'"collapse":{"field":"product"},"stored_fields":"_none_"'
 
 
 @dataclass(frozen=True, slots=True)
