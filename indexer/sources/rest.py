@@ -35,7 +35,7 @@ from indexer.sources.paging import OnePage, Paging, Sheet, Turn, first, found, s
 from indexer.sources.records import Fields, UnreadableRecord, media_type, reading, words
 from indexer.sources.retries import Tries
 from indexer.sources.tables import Described, Expression, Parameter, Surroundings, Table, WebAddress, Zone, plain
-from indexer.sources.window import Window
+from indexer.sources.window import Window, wall
 from leaflets import Change, Content, Unreadable, Withdrawal
 
 
@@ -75,7 +75,7 @@ class ChangedSince(Table):
 
     def written(self, start: datetime) -> str:
         """The parameter's value; whole seconds, rounded down, because many ERPs know no smaller."""
-        at = start.astimezone(self.timezone).replace(microsecond=0)
+        at = wall(start, self.timezone).replace(tzinfo=self.timezone)
         seconds = int(at.timestamp())
         iso = at.isoformat().replace("+00:00", "Z")
         return at.strftime(self.format).replace("{iso}", iso).replace("{epoch}", str(seconds)).replace("{epoch_ms}", f"{seconds}000")

@@ -34,7 +34,7 @@ from sqlalchemy.pool import NullPool
 from indexer.sources.base import Ahead, Page, SourceChanged, SourceDown, SourceRefused
 from indexer.sources.records import Fields, media_type, reading
 from indexer.sources.tables import Described, Secret, SourceTable, Surroundings, surroundings
-from indexer.sources.window import Window
+from indexer.sources.window import Window, wall
 from leaflets import Change, Content, Unreadable, Withdrawal
 
 # Rows in memory at a time: 100 leaflets of 500 kB are 50 MB, as much as one HTTP answer may have.
@@ -201,7 +201,8 @@ class SqlSource(Described):
             return {}
         if window.start is None and self._engine.dialect.name == "mysql" and self._table.since_format is None:
             return {"since": _MYSQLS_FAR_PAST}
-        at = (window.start or _FAR_PAST).astimezone(self._table.fields.timezone)
+        zone = self._table.fields.timezone
+        at = wall(window.start or _FAR_PAST, zone).replace(tzinfo=zone)
         form = self._table.since_format or ("%Y-%m-%d %H:%M:%S" if self._engine.dialect.name == "sqlite" else None)
         if form is None:
             return {"since": at if self._engine.dialect.name == "postgresql" else at.replace(tzinfo=None)}

@@ -298,6 +298,14 @@ def test_the_time_is_written_as_the_erp_wants_it(tmp_path: Path, serve: Serve, f
     assert stand_in.asked[0].query["since"] == written
 
 
+def test_what_is_edited_once_clocks_have_gone_back_is_not_asked_for_too_late(tmp_path: Path, serve: Serve) -> None:
+    """Half past one comes twice in New York that night, and what is edited after ten past the second is not before the first."""
+    stand_in = serve(lambda _: told([]))
+    since = 'changed_since = { parameter = "since", format = "%Y-%m-%d %H:%M:%S", timezone = "America/New_York" }'
+    pull(rest(tmp_path, stand_in, since, 'lag = "0s"'), "2026-11-01T05:30:00.000000Z")
+    assert stand_in.asked[0].query["since"] == "2026-11-01 00:30:00"
+
+
 def test_a_pull_that_finds_nothing_keeps_the_cursor(tmp_path: Path, serve: Serve) -> None:
     """An idle ERP is asked from the same place again."""
     assert pull(rest(tmp_path, serve(lambda _: told([]))), "2026-11-02T10:00:00.000000Z").cursor == "2026-11-02T10:00:00.000000Z"

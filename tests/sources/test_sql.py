@@ -228,6 +228,18 @@ def test_sqlites_times_are_compared_as_they_are_written(
         assert pull(source, "2026-11-02T00:00:00.000000Z").ids == []
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql", "mysql"])
+def test_what_was_edited_once_clocks_had_gone_back_is_pulled(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """In New York ten past one came again twenty minutes after half past one: that edit is dated before the cursor, and is newer."""
+    held: Database = request.getfixturevalue(database)
+    if database == "postgresql":
+        held.execute("ALTER TABLE bulas ALTER alterado TYPE timestamp")
+    held.add(1, "2025-11-02 01:10:00")
+    source = held.source(tmp_path, 'lag = "1s"', fields=FIELDS.replace("deleted", 'timezone = "America/New_York", deleted'))
+    assert pull(source, "2025-11-02T05:30:00.000000Z").ids == ["1"]
+    assert pull(source, "2025-11-02T08:00:00.000000Z").ids == []
+
+
 @pytest.mark.parametrize("kind", ["datetime", "timestamp"])
 def test_mariadbs_times_are_compared_and_read_in_the_erps_zone(mysql: Database, tmp_path: Path, kind: str) -> None:
     """As PostgreSQL's: a DATETIME is São Paulo's as it is written, a TIMESTAMP is a moment, whatever zone shows it."""
