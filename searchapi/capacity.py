@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from searchapi.deadline import Deadline
 
-# Seconds that one waits for a slot: an answer takes some 20 ms, so that within this a few of those before it end. Who would wait longer
+# Seconds that one waits for a slot: an answer takes 5 to 20 ms, so that within this a few of those before it end. Who would wait longer
 # is better told to come back: queues only grow.
 PATIENCE = 0.1
 

@@ -30,7 +30,7 @@ from searchapi.understand import Understanding
 
 # An answer older than this, in seconds, is made anew behind the one who gets it: nothing tells that it changed, and it stays kept.
 SOFT_AGE = 600.0
-# How often is asked whether another worker has the answer, in seconds: one takes some 20 ms to make.
+# How often is asked whether another worker has the answer, in seconds: one takes 5 to 20 ms to make.
 POLL = 0.01
 # Old answers that wait to be made anew; the next one who asks for one of the others will have it made.
 MOST_OVERDUE = 1000

@@ -424,8 +424,9 @@ _BY_SOUND = {sound: word for word in reversed(_TURN_ON) for sound in phonetic_ke
 _LONG_ENOUGH = 6
 
 
+@lru_cache(maxsize=10_000)
 def asked(folded_question: str) -> Asked:
-    """What the folded words of a question ask for; their drug has been taken out."""
+    """What the folded words of a question ask for; their drug has been taken out, so that "para que serve" is read once for all drugs."""
     typed = tuple(folded_question.split())
     words = tuple(_mended(word) for word in typed)
     text = " ".join(words)
