@@ -422,9 +422,7 @@ def _telling(own: str, fields: Json) -> _Telling:
 
 
 def _answered(hit: Json, wanted: Sought, leading: tuple[Section, ...], most: int) -> passages.Answered:
-    found = {Section(name): text for name, text in hit["_source"].get("sections", {}).items()} | _marked(hit)
-    # Of equal sentences the first is shown: of the section that leads, and not of whichever OpenSearch happens to tell first.
-    texts = {section: found[section] for section in dict.fromkeys((*leading, *Section)) if section in found}
+    texts = {Section(name): text for name, text in hit["_source"].get("sections", {}).items()} | _marked(hit)
     return passages.answered(texts, wanted, leading, most, near=frozenset(hit.get("matched_queries", ())))
 
 

@@ -48,6 +48,8 @@ _BLANK = re.compile(r"(?<!\d) (?!\d)")
 _CLAUSE_ENDS = re.compile(r"(?<=[;,:]) (?!\d)")
 # Where a word stands there and nowhere else, nothing is told that was asked: a drug for cancer may or may not cause it.
 _SAY_LITTLE = frozenset((Section.INDICATIONS, Section.MECHANISM, Section.EFFICACY, Section.IDENTIFICATION, Section.LEGAL))
+# Of equal sentences of two sections the first is shown: those that say little come last, others as a leaflet has them.
+_IN_ORDER = tuple(sorted(Section, key=_SAY_LITTLE.__contains__))
 
 _NUMBER_WORD = "(?:um|dois|tr[êe]s|quatro|cinco|seis|sete|oito|dez|doze)"
 _KINDS = {
@@ -107,6 +109,7 @@ def answered(
     `told` are the sections in which words were found, with their marks, and those that lead. `near`: the things (their `name`) that the
     leaflet has words like, though none was marked.
     """
+    told = {section: told[section] for section in dict.fromkeys((*(leading or (Section.INDICATIONS,)), *_IN_ORDER)) if section in told}
     found = _marks(told, sought)
     silent = tuple(
         thing for i, thing in enumerate(sought.things) if thing.must_be_stated and not _stated(i, told, found, sought, leading, near)

@@ -54,6 +54,21 @@ def test_without_words_to_look_for_the_beginning_is_shown() -> None:
     assert passage("Siga a orientação de seu médico. Tome um comprimido.", 30) == "… Tome um comprimido."
 
 
+def test_of_equal_sentences_the_one_of_a_section_that_tells_more_is_shown_first() -> None:
+    """However OpenSearch lists them: no section was asked for, and how a drug works answers little."""
+    texts = {Section.MECHANISM: "Ao [urinar] sai.", WARNINGS: "Ao [urinar] arde.", Section.CONTRAINDICATIONS: "Ao [urinar] dói."}
+    told = {section: marked(text) for section, text in texts.items()}
+    for order in (told, dict(reversed(told.items()))):
+        shown = answered(order, wanted("urinar"), (), 100).shown
+        assert [one.section for one in shown] == [Section.CONTRAINDICATIONS, WARNINGS]
+
+
+def test_a_mark_between_a_number_and_its_unit_hides_no_dose() -> None:
+    """Who asks how much is shown how much, whichever of its words was found."""
+    text = "Para [adulto], veja acima. " + "Outra coisa aqui. " * 9 + "Para [adulto], são [10] [mg]. "
+    assert passage(text, 32, wanted("dose adulto")) == "… Para adulto, são 10 mg."
+
+
 def test_an_item_of_a_list_is_shown_with_the_line_that_opens_it() -> None:
     """Alone "- glaucoma;" could mean its opposite."""
     text = "Não use se você tem:\n" + "- outra doença qualquer;\n" * 10 + "- [glaucoma];\n- gota."
