@@ -19,8 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +55,6 @@ _MAPPING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question that finds something, and how many leaflets its answer shows."""
-
-    question: str
-    shown: int
-
-
 def main() -> None:
     """Prints the lines."""
     logging.disable(logging.WARNING)
@@ -74,9 +65,11 @@ def main() -> None:
             leaflets = "real" if DATA.exists() else "multiplied demonstration"
             held = _real(client) if DATA.exists() else _multiplied(place, client)
             _plain(client)
+            requests = _requests(place)
             with running(place.environ, "-c", SEARCHAPI) as ours:
-                print(_highlights(place, Client(ours.port), f"{held} {leaflets} leaflets"), flush=True)
-                print(_uncached(place, Client(ours.port), f"{held} {leaflets} leaflets"), flush=True)
+                times = _timed(_programs(place, Client(ours.port), requests))
+                shown = {question: found for question in QUESTIONS if (found := _shown(Client(ours.port), question))}
+            print(f"over {held} {leaflets} leaflets", _uncached(times, requests), _highlights(times, shown), sep="\n")
 
 
 def _real(client: OpenSearch) -> int:
@@ -128,38 +121,75 @@ def _plain(client: OpenSearch) -> None:
     client.indices.refresh(index=_PLAIN)
 
 
-def _highlights(place: Place, client: Client, leaflets: str) -> str:
-    """Ours and the plain index."""
+# Seconds that a program took for each question, round by round.
+Times = dict[str, list[float]]
+# The searches of each request that an answer sends: head and body.
+Requests = dict[str, list[list[tuple[bytes, bytes]]]]
+
+
+def _programs(place: Place, client: Client, requests: Requests) -> dict[str, Callable[[str], None]]:
+    """What answers a question: ours and those beside it."""
     raw = _Raw(place)
-    asked = [Asked(question, shown) for question in QUESTIONS if (shown := _shown(client, question))]
 
-    def plain(options: dict[str, int]) -> Callable[[str], object]:
-        return lambda question: raw.send(f"/{_PLAIN}/_search", json.dumps(_question(question, options)).encode())
+    def ours(question: str) -> None:
+        answer = client.ask(search(question))
+        if b"fwd=miss" not in answer.head:
+            sys.exit(f"uncached: {answer.status} {answer.head!r}")
 
-    programs = {"ours": lambda question: _made_anew(client, question), "pieces": plain({}), "uncut": plain({"number_of_fragments": 0})}
-    slow = {name: p95(seconds) for name, seconds in _timed(programs, [one.question for one in asked]).items()}
-    return (
-        f"highlights: p95 {slow['ours']:.1f} ms over {leaflets} ({len(asked)} questions, {statistics.mean(a.shown for a in asked):.1f} "
-        f"leaflets shown); a plain index that marks its whole text, as its highlighter comes, p95 {slow['pieces']:.1f} ms, ours is "
-        f"{slow['ours'] / slow['pieces']:.2f} of it (at most {MOST_MARKED}); without cutting it {slow['uncut']:.1f} ms, ours is "
-        f"{slow['ours'] / slow['uncut']:.2f} of it"
-    )
+    def alone(question: str) -> None:
+        for _, body in itertools.chain(*requests[question]):
+            raw.send(f"/{Indices().alias}/_search", body)
+
+    def together(question: str) -> None:
+        for request in requests[question]:
+            raw.send("/_msearch", b"".join(b"%s\n%s\n" % search for search in request))
+
+    def pieces(question: str) -> None:
+        raw.send(f"/{_PLAIN}/_search", _question(question, {}))
+
+    def uncut(question: str) -> None:
+        raw.send(f"/{_PLAIN}/_search", _question(question, {"number_of_fragments": 0}))
+
+    return {program.__name__: program for program in (ours, alone, together, pieces, uncut)}
 
 
-def _timed(programs: Mapping[str, Callable[[str], object]], questions: Sequence[str]) -> dict[str, list[float]]:
-    """Seconds that each program takes for each question, once all are warm."""
-    times: dict[str, list[float]] = {name: [] for name in programs}
+def _timed(programs: Mapping[str, Callable[[str], None]]) -> dict[str, Times]:
+    """How long each program takes for each question, once all are warm."""
+    times: dict[str, Times] = {name: {question: [] for question in QUESTIONS} for name in programs}
     order = list(programs)
     for number in range(WARM_UPS + ROUNDS):
         # Who comes after another finds what that one has warmed: each comes first in turn.
         order = [*order[1:], order[0]]
-        for name in order:
-            for question in questions:
-                began = time.perf_counter()
-                programs[name](question)
-                if number >= WARM_UPS:
-                    times[name].append(time.perf_counter() - began)
+        for name, question in itertools.product(order, QUESTIONS):
+            began = time.perf_counter()
+            programs[name](question)
+            if number >= WARM_UPS:
+                times[name][question].append(time.perf_counter() - began)
     return times
+
+
+def _uncached(times: Mapping[str, Times], requests: Requests) -> str:
+    """Ours, and the same DSL sent raw."""
+    all_times = {name: list(itertools.chain(*told.values())) for name, told in times.items()}
+    p50 = {name: statistics.median(seconds) * 1000 for name, seconds in all_times.items()}
+    bodies = statistics.mean(sum(map(len, sent)) for sent in requests.values())
+    sent = statistics.mean(map(len, requests.values()))
+    return (
+        f"uncached: p50 {p50['ours']:.1f} ms, p95 {p95(all_times['ours']):.1f} ms; the same {bodies:.1f} bodies raw, one after another, "
+        f"p50 {p50['alone']:.1f} ms, ours is {p50['ours'] / p50['alone']:.2f} of it (at most {MOST_UNCACHED}); in {sent:.1f} requests, as "
+        f"ours sends them, {p50['together']:.1f} ms, ours is {p50['ours'] / p50['together']:.2f} of it"
+    )
+
+
+def _highlights(times: Mapping[str, Times], shown: Mapping[str, int]) -> str:
+    """Ours and the plain index, where something is shown."""
+    slow = {name: p95([seconds for question in shown for seconds in told[question]]) for name, told in times.items()}
+    return (
+        f"highlights: p95 {slow['ours']:.1f} ms ({len(shown)} questions, {statistics.mean(shown.values()):.1f} leaflets shown); a plain "
+        f"index that marks its whole text, as its highlighter comes, p95 {slow['pieces']:.1f} ms, ours is "
+        f"{slow['ours'] / slow['pieces']:.2f} of it (at most {MOST_MARKED}); without cutting it {slow['uncut']:.1f} ms, ours is "
+        f"{slow['ours'] / slow['uncut']:.2f} of it"
+    )
 
 
 class _Raw:
@@ -170,9 +200,8 @@ class _Raw:
 
     def send(self, path: str, body: bytes) -> None:
         """One request."""
-        self._connection.request(
-            "POST", path, body, {"Content-Type": "application/x-ndjson" if path == "/_msearch" else "application/json"}
-        )
+        kind = "application/x-ndjson" if path == "/_msearch" else "application/json"
+        self._connection.request("POST", path, body, {"Content-Type": kind})
         self._connection.getresponse().read()
 
 
@@ -190,38 +219,7 @@ class _Recording(OpenSearch):
         return super().msearch(**given)
 
 
-def _uncached(place: Place, client: Client, leaflets: str) -> str:
-    """Ours, and the same DSL sent raw."""
-    requests, raw = _requests(place), _Raw(place)
-
-    def alone(question: str) -> None:
-        for _, body in itertools.chain(*requests[question]):
-            raw.send(f"/{Indices().alias}/_search", body)
-
-    def together(question: str) -> None:
-        for request in requests[question]:
-            raw.send("/_msearch", b"".join(b"%s\n%s\n" % search for search in request))
-
-    programs = {"ours": lambda question: _made_anew(client, question), "alone": alone, "together": together}
-    times = _timed(programs, QUESTIONS)
-    p50 = {name: statistics.median(seconds) * 1000 for name, seconds in times.items()}
-    bodies = statistics.mean(sum(map(len, sent)) for sent in requests.values())
-    sent = statistics.mean(map(len, requests.values()))
-    return (
-        f"uncached: p50 {p50['ours']:.1f} ms, p95 {p95(times['ours']):.1f} ms over {leaflets}; the same {bodies:.1f} bodies raw, one after "
-        f"another, p50 {p50['alone']:.1f} ms, ours is {p50['ours'] / p50['alone']:.2f} of it (at most {MOST_UNCACHED}); in {sent:.1f} "
-        f"requests, as ours sends them, {p50['together']:.1f} ms, ours is {p50['ours'] / p50['together']:.2f} of it"
-    )
-
-
-def _made_anew(client: Client, question: str) -> None:
-    """An answer of ours that nobody kept."""
-    answer = client.ask(search(question))
-    if b"fwd=miss" not in answer.head:
-        sys.exit(f"uncached: {answer.status} {answer.head!r}")
-
-
-def _requests(place: Place) -> dict[str, list[list[tuple[bytes, bytes]]]]:
+def _requests(place: Place) -> Requests:
     """What each question asks of OpenSearch, where others were asked about its drug before."""
     app = create_app(read(Settings, place.environ))
     snapshot = app.extensions["desk"].state.snapshot()
@@ -242,13 +240,14 @@ def _shown(client: Client, question: str) -> int:
     return sum(bool(result["highlights"]) for result in json.loads(client.ask(search(question)).body)["results"])
 
 
-def _question(question: str, options: dict[str, int]) -> dict[str, object]:
-    return {
+def _question(question: str, options: dict[str, int]) -> bytes:
+    body = {
         "query": {"multi_match": {"query": question, "fields": ["name^3", "text"]}},
         "size": PAGE,
         "_source": ["name"],
         "highlight": {"fields": {"text": options}},
     }
+    return json.dumps(body).encode()
 
 
 if __name__ == "__main__":
