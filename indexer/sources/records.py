@@ -124,9 +124,9 @@ def reading(
         at = _updated_at(fields, told, window)
         at = at if also_edited is None else max(at, window.edited(also_edited))
         edited = version(at)
-        meant = None if fields.audience is None else audience(told(fields.audience), fields.audience_values)
         if fields.deleted is not None and _withdrawn(told(fields.deleted), fields.deleted_values):
-            return Withdrawal(source_id, edited, meant)
+            return Withdrawal(source_id, edited, _whose(fields, told))
+        meant = None if fields.audience is None else audience(told(fields.audience), fields.audience_values)
         contents = (*_texts(fields, told), *documents())
         if not contents:
             _wrong("it has no leaflet: all the fields that may hold one are empty")
@@ -139,6 +139,14 @@ def reading(
     except UnicodeEncodeError:
         reason = "it holds half a character (a lone surrogate), which no text may"
     return unreadable(source_id, edited, reason, original())
+
+
+def _whose(fields: Fields[Place], told: Callable[[Place], object]) -> Audience | None:
+    """Whose leaflet was withdrawn; None, everybody's, where nobody can tell: what was withdrawn must not stay for a word's sake."""
+    try:
+        return None if fields.audience is None else audience(told(fields.audience), fields.audience_values)
+    except (UnreadableRecord, JMESPathTypeError):
+        return None
 
 
 def unreadable(source_id: str, edited: int, reason: str, original: str) -> Unreadable:

@@ -35,8 +35,9 @@ CLOCK = Path(__file__).with_name("clock")
 LEASE = 1.0
 """Seconds; the processes' LEASE. What is stopped for thrice as long has lost its sources."""
 
-PATIENCE = 60.0
-"""Seconds that one process may take, faults included, before it counts as stalled."""
+PATIENCE = 120.0
+"""Seconds that one process may take before it counts as stalled: an indexer waits up to 60 for OpenSearch, as behind the write block of a
+reindex that was killed, which the next one to begin takes away."""
 
 
 @dataclass(frozen=True, slots=True)

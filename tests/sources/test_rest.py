@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from indexer.sources.base import SourceChanged, SourceRefused
-from leaflets import Audience, Category, Change, Content, Section, Withdrawal
+from leaflets import Audience, Category, Change, Content, Section, Unreadable, Withdrawal
 from tests.sources.standin import Answer, Reply, Request, StandIn, gathered, one_by_one, pull, source_of, told
 
 Serve = Callable[[Answer], StandIn]
@@ -465,6 +465,18 @@ def test_a_record_that_is_marked_deleted_is_a_withdrawal(tmp_path: Path, serve: 
     assert isinstance(withdrawal, Withdrawal)
     assert withdrawal.source_id == "MED0001"
     assert withdrawal.version > 0
+
+
+@pytest.mark.parametrize("kind", ["?", ["VP"], 7])
+def test_what_is_withdrawn_goes_though_its_audience_means_nothing(tmp_path: Path, serve: Serve, kind: object) -> None:
+    """Else the desk would go on reading it out: all that stands under its id goes. As long as it stands, the word is a reason to reject."""
+    stand_in = serve(lambda _: told([product(1, inactive=True, kind=kind), product(2, kind="?"), product(3, inactive=True, kind="VPS")]))
+    gone, unreadable, whose = pull(rest(tmp_path, stand_in, fields=FIELDS.replace("deleted", 'audience = "kind", deleted'))).changes
+    assert isinstance(gone, Withdrawal)
+    assert gone.audience is None
+    assert isinstance(unreadable, Unreadable)
+    assert isinstance(whose, Withdrawal)
+    assert whose.audience == "professional"
 
 
 @pytest.mark.parametrize("value", [False, 0, "N", "tNO", "0", "false", "", None])
