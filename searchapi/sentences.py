@@ -36,7 +36,6 @@ _KEPT = 1000
 # Characters. Joined lines longer than this are a table, not a sentence.
 _LONGEST_JOINED = 300
 _LONGEST_HEADING = 90
-_start = attrgetter("start")
 # Words. "Gravidez. Nos três primeiros meses ...": a first sentence so short names what its line speaks of.
 _MOST_WORDS = 4
 
@@ -90,7 +89,7 @@ def sentences(marked: str) -> Sentences:
     found: dict[int, str] = {}
     first = 0
     while told and first < len(at):
-        place = max(0, bisect_right(told, at[first], key=_start) - 1)
+        place = max(0, bisect_right(told, at[first], key=attrgetter("start")) - 1)
         sentence = told[place]
         # Those beyond its end stand between two sentences, and mark nothing.
         after = bisect_right(at, sentence.end, first)

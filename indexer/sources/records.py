@@ -126,7 +126,7 @@ def reading(
         edited = version(at)
         if fields.deleted is not None and _withdrawn(told(fields.deleted), fields.deleted_values):
             return Withdrawal(source_id, edited, _whose(fields, told))
-        meant = None if fields.audience is None else audience(told(fields.audience), fields.audience_values)
+        meant = _audience(fields, told)
         contents = (*_texts(fields, told), *documents())
         if not contents:
             _wrong("it has no leaflet: all the fields that may hold one are empty")
@@ -144,9 +144,13 @@ def reading(
 def _whose(fields: Fields[Place], told: Callable[[Place], object]) -> Audience | None:
     """Whose leaflet was withdrawn; None, everybody's, where nobody can tell: what was withdrawn must not stay for a word's sake."""
     try:
-        return None if fields.audience is None else audience(told(fields.audience), fields.audience_values)
+        return _audience(fields, told)
     except (UnreadableRecord, JMESPathTypeError):
         return None
+
+
+def _audience(fields: Fields[Place], told: Callable[[Place], object]) -> Audience | None:
+    return None if fields.audience is None else audience(told(fields.audience), fields.audience_values)
 
 
 def unreadable(source_id: str, edited: int, reason: str, original: str) -> Unreadable:

@@ -32,7 +32,6 @@ from searchapi.popular import FEWEST
 from searchapi.redis_client import Reach, connect
 from searchapi.routes import Desk
 from searchapi.searches import SOFT_AGE
-from searchapi.state import LOOK_EVERY
 from tests.conftest import app_of
 from tests.faults.tcp_wire import Wire, wire
 from tests.search.test_ranking import Product
@@ -250,7 +249,7 @@ def test_with_opensearch_away_kept_answers_are_served_as_what_they_are(installat
     assert "answer_age_seconds" not in eventually(lambda: ask(app), lambda answer: status(answer) == "hit").get_json()["freshness"]
 
 
-def test_an_answer_without_what_it_must_hold_does_not_end_the_looking(installation: Installation) -> None:
+def test_an_answer_without_what_it_must_hold_does_not_end_the_looking(installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
     """As another program's document among the cursors gives it: once it is gone the desk knows the index as it is now."""
     state = desk(installation.worker()).state
 
@@ -262,8 +261,7 @@ def test_an_answer_without_what_it_must_hold_does_not_end_the_looking(installati
     installation.client.index(index=cursors, id="strange", body={"error": "no outcome"}, refresh=True)
     with pytest.raises(KeyError):
         state.look()
-    # Time for the thread to meet it, which says so once.
-    time.sleep(2 * LOOK_EVERY)
+    eventually(lambda: caplog.text, lambda log: "answered with something else than was asked for" in log)
     told = {"outcome": "done", "synced_at": "2026-11-01T00:00:00Z", "attempted_at": "2026-11-01T00:00:00Z"}
     installation.client.index(index=cursors, id="novo", body=told)
     installation.client.delete(index=cursors, id="strange", refresh=True)

@@ -141,7 +141,7 @@ def test_a_new_key_makes_old_hashes_nobodys(desk: Desk) -> None:
     assert desk.askers() == [1, 1]
 
 
-def test_days_are_forgotten_one_by_one(client: OpenSearch, indices: Indices) -> None:
+def test_days_are_forgotten_in_turn(client: OpenSearch, indices: Indices) -> None:
     """What is kept is bounded, and what is old is not told even before it is deleted."""
     gaps = Gaps(client, indices)
     days = [GapDay(STRANGE, date(2026, 1, day), day, 5 + day, (NearName("Rivotril", "spelling"),)) for day in (1, 2, 3)]

@@ -169,11 +169,6 @@ def pull(source: Source, since: str | None = None, *, whole: bool = False) -> Pu
         return gathered(source.pages(since, ahead, whole=whole))
 
 
-def one_by_one(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """See Ahead; each call when the one before is done."""
-    return (call() for call in calls)
-
-
 def gathered(pages: Iterable[Page]) -> Pulled:
     """What pages hold, together."""
     changes: list[Change | Withdrawal | Unreadable] = []

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from indexer.breaker import Breaker
-from indexer.sources.base import Busy, Source, SourceRefused
+from indexer.sources.base import Busy, Source, SourceRefused, in_turn
 from indexer.sources.bling import BlingTable
 from indexer.sources.config import Misconfigured
 from indexer.sources.retries import Tries
 from indexer.sources.tables import Surroundings
 from leaflets import Change, Withdrawal
-from tests.sources.standin import Reply, Request, StandIn, gathered, one_by_one, pull, serving, source_of, told
+from tests.sources.standin import Reply, Request, StandIn, gathered, pull, serving, source_of, told
 from tests.sources.vendors.bling import Bling, error, too_many
 
 QUICK = 'rates = ["10000/second"]\ntimeout = 5\n'
@@ -200,7 +200,7 @@ class Asking:
     def fails(self, kind: type[Exception]) -> Any:
         """The error with which a listing fails."""
         with pytest.raises(kind) as failed:
-            next(self.wire.rows(None, one_by_one), None)
+            next(self.wire.rows(None, in_turn), None)
         return failed.value
 
 
@@ -322,12 +322,12 @@ def test_who_is_there_is_asked_of_the_pages_alone(tmp_path: Path, erp: Bling, ru
     """The second look at what is gone would take hours with every text."""
     held(tmp_path)
     erp.put("P2", "vpalavrax", inactive=True)
-    named = gathered(source(tmp_path, running.url).pages(None, one_by_one, whole=True, names=True))
+    named = gathered(source(tmp_path, running.url).pages(None, in_turn, whole=True, names=True))
     assert [type(change) for change in named.changes] == [Change, Withdrawal, Change, Change]
     assert named.complete
     assert not any(request.path.startswith("/produtos/") for request in running.asked)
     told_by_texts = source(tmp_path, running.url, 'fields = { audience = "observacoes" }')
-    assert len(gathered(told_by_texts.pages(None, one_by_one, whole=True, names=True)).changes) == 4
+    assert len(gathered(told_by_texts.pages(None, in_turn, whole=True, names=True)).changes) == 4
     assert sum(request.path.startswith("/produtos/") for request in running.asked) == 4
 
 

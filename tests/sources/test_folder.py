@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from indexer.breaker import FAILURES, BreakerOpen
-from indexer.sources.base import SourceDown, SourceRefused
+from indexer.sources.base import SourceDown, SourceRefused, in_turn
 from indexer.sources.folder import FolderSource, FolderTable
 from indexer.sources.tables import Surroundings
 from leaflets import Audience, Category, Change, Unreadable
-from tests.sources.standin import gathered, one_by_one, pull, source_of
+from tests.sources.standin import gathered, pull, source_of
 
 DATE = 1_790_000_000
 
@@ -313,7 +313,7 @@ def test_a_pull_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
     for number in range(250):
         pdf(tmp_path, f"{number:03}.pdf", str(number))
     source = folder_of(tmp_path)
-    pages = source.pages(None, one_by_one)
+    pages = source.pages(None, in_turn)
     first = next(pages)
     pages.close()
     assert len(first.changes) == 100
@@ -325,7 +325,7 @@ def test_pages_are_bounded_by_bytes_too(tmp_path: Path) -> None:
     """A hundred of the largest files would not fit into memory."""
     for number in range(5):
         pdf(tmp_path, f"{number}.pdf", "x" * 30_000_000)
-    assert [len(page.changes) for page in folder_of(tmp_path).pages(None, one_by_one)] == [3, 2]
+    assert [len(page.changes) for page in folder_of(tmp_path).pages(None, in_turn)] == [3, 2]
 
 
 def test_another_kind_of_sources_cursor_is_refused(tmp_path: Path) -> None:
@@ -345,6 +345,6 @@ def test_the_cursor_of_many_files_stays_small(tmp_path: Path) -> None:
     """It is stored with each page: some 30 bytes a file at the most."""
     for number in range(1000):
         pdf(tmp_path, f"laboratorio-{number % 37}/cloridrato-de-remedio-{number}.pdf", str(number))
-    cursor = gathered(folder_of(tmp_path).pages(None, one_by_one)).cursor
+    cursor = gathered(folder_of(tmp_path).pages(None, in_turn)).cursor
     assert cursor is not None
     assert len(cursor) < 30_000

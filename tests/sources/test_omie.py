@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from indexer.breaker import Breaker
-from indexer.sources.base import Busy, SourceDown, SourceRefused
+from indexer.sources.base import Busy, SourceDown, SourceRefused, in_turn
 from indexer.sources.http import Unreached
 from indexer.sources.omie import OmieTable
 from indexer.sources.retries import Tries
 from indexer.sources.tables import Surroundings
 from leaflets import Change, Unreadable, Withdrawal
 from opensearch.process import free_port
-from tests.sources.standin import Reply, Request, StandIn, one_by_one, pull, serving, source_of, told
+from tests.sources.standin import Reply, Request, StandIn, pull, serving, source_of, told
 from tests.sources.vendors.omie import Omie, fault, nothing, row
 
 TABLE = 'type = "omie"\napp_key = { env = "KEY" }\napp_secret = { env = "SECRET" }\nrates = ["10000/second"]\ntimeout = 5\n'
@@ -71,7 +71,7 @@ class Asking:
     def fails(self, kind: type[Exception]) -> Any:
         """The error with which a first page fails."""
         with pytest.raises(kind) as failed:
-            next(self.wire.rows(None, one_by_one), None)
+            next(self.wire.rows(None, in_turn), None)
         assert not any(secret in str(failed.value) for secret in SECRETS.values())
         return failed.value
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from indexer.sources.base import SourceChanged, SourceRefused
+from indexer.sources.base import SourceChanged, SourceRefused, in_turn
 from leaflets import Audience, Category, Change, Content, Section, Unreadable, Withdrawal
-from tests.sources.standin import Answer, Reply, Request, StandIn, gathered, one_by_one, pull, source_of, told
+from tests.sources.standin import Answer, Reply, Request, StandIn, gathered, pull, source_of, told
 
 Serve = Callable[[Answer], StandIn]
 Record = dict[str, Any]
@@ -341,7 +341,7 @@ def test_an_edit_made_while_the_pull_went_on_is_in_the_next_ones_window(tmp_path
         return told([product(number, modified=erps_clock[-1].isoformat())] if number <= 2 else [])
 
     source = rest(tmp_path, serve(answer), 'paging = { by = "page", size = 1 }', 'changed_since = { parameter = "since" }')
-    cursor = gathered(source.pages(None, one_by_one)).cursor
+    cursor = gathered(source.pages(None, in_turn)).cursor
     assert cursor is not None
     assert datetime.fromisoformat(cursor) <= erps_clock[0]
 
@@ -756,7 +756,7 @@ def test_a_token_that_is_always_refused_ends(tmp_path: Path, serve: Serve) -> No
 
     stand_in = serve(answer)
     with pytest.raises(SourceRefused, match="401"):
-        next(iter(oauth(tmp_path, stand_in).pages(None, one_by_one)))
+        next(iter(oauth(tmp_path, stand_in).pages(None, in_turn)))
     assert [request.path for request in stand_in.asked] == ["/token", "/rest", "/token", "/rest"]
 
 

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from indexer.breaker import FAILURES, BreakerOpen, BreakerState
-from indexer.sources.base import Page, SourceChanged, SourceDown, SourceRefused
-from tests.sources.standin import Reply, Request, one_by_one, pull, serving, told
+from indexer.sources.base import Page, SourceChanged, SourceDown, SourceRefused, in_turn
+from tests.sources.standin import Reply, Request, pull, serving, told
 from tests.sources.test_rest import BY_PAGE, Serve, product, rest, ttalk
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -336,7 +336,7 @@ def test_pages_before_a_fault_stay_good(tmp_path: Path, serve: Serve) -> None:
     given: list[Page] = []
     source = rest(tmp_path, serve(answer), BY_PAGE)
     with pytest.raises(SourceRefused):
-        given.extend(source.pages(None, one_by_one))
+        given.extend(source.pages(None, in_turn))
     assert [len(page.changes) for page in given] == [10, 10, 10]
     assert all(page.cursor is None for page in given)
 

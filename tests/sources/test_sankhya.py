@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from indexer.sources.base import Source, SourceChanged, SourceDown, SourceRefused
+from indexer.sources.base import Source, SourceChanged, SourceDown, SourceRefused, in_turn
 from indexer.sources.config import Misconfigured
 from leaflets import Unreadable, Withdrawal
-from tests.sources.standin import Reply, Request, gathered, one_by_one, pull, serving, source_of, told
+from tests.sources.standin import Reply, Request, gathered, pull, serving, source_of, told
 from tests.sources.vendors.sankhya import Sankhya, SankhyaServer, answered, failed, records
 
 SECRETS = {"SECRET": "nothing-secret", "TOKEN": "nothing-token", "APPKEY": "nothing-appkey"}
@@ -327,7 +327,7 @@ def test_who_is_there_is_asked_for_without_texts(tmp_path: Path) -> None:
     erp = SankhyaServer()
     erp.put("P1", "vprimeirax")
     with erp.running() as stand_in:
-        named = gathered(source(tmp_path, stand_in.url).pages(None, one_by_one, whole=True, names=True))
+        named = gathered(source(tmp_path, stand_in.url).pages(None, in_turn, whole=True, names=True))
     assert (len(named.changes), named.complete) == (1, True)
     assert question(stand_in.asked[-1])["entity"][0]["fieldset"]["list"] == "ATIVO,CODPROD,DHALTER"
 

@@ -22,11 +22,11 @@ from sqlalchemy import make_url
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from indexer.breaker import FAILURES, BreakerOpen
-from indexer.sources.base import SourceChanged, SourceDown, SourceRefused
+from indexer.sources.base import SourceChanged, SourceDown, SourceRefused, in_turn
 from indexer.sources.sql import permanent
 from leaflets import Audience, Category, Change, Content, Section, Withdrawal
 from tests.sources.mariadb import MariaDb, mariadb
-from tests.sources.standin import gathered, one_by_one, pull, source_of
+from tests.sources.standin import gathered, pull, source_of
 
 TABLE = """CREATE TABLE bulas (id integer PRIMARY KEY, nome text, ativos text, publico text, texto text, uso text, arquivo {blob},
            tipo text, ativo integer, alterado {time}, excluido integer DEFAULT 0)"""
@@ -143,7 +143,7 @@ def test_all_rows_are_read_in_batches_and_then_only_what_changed(database: Datab
     for number in range(250):
         database.add(number, f"2026-11-01 {number // 60:02}:{number % 60:02}:00+00:00")
     source = database.source(tmp_path)
-    pages = list(source.pages(None, one_by_one))
+    pages = list(source.pages(None, in_turn))
     assert max(len(page.changes) for page in pages) == 100
     first = gathered(pages)
     assert first.ids == [str(number) for number in range(250)]

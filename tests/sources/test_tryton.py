@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from indexer.sources.base import Busy, SourceDown, SourceRefused
+from indexer.sources.base import Busy, SourceDown, SourceRefused, in_turn
 from leaflets import Change, Content, Unreadable, Withdrawal
-from tests.sources.standin import Answer, Reply, Request, StandIn, gathered, one_by_one, pull, source_of, told
+from tests.sources.standin import Answer, Reply, Request, StandIn, gathered, pull, source_of, told
 from tests.sources.trytons import PASSWORD, Trytond
 
 
@@ -181,7 +181,7 @@ def test_what_is_deleted_between_pages_hides_nothing(tryton: Tryton, tmp_path: P
     """Pages of a hundred; the first product goes once its page was read."""
     products = [product for _ in range(3) for product in tryton.add(50)]
     erp = source(tmp_path, tryton)
-    pages = erp.pages(None, one_by_one)
+    pages = erp.pages(None, in_turn)
     first = next(pages)
     template = tryton.rpc("model.product.product.read", [products[0]], ["template"], {})[0]["template"]
     tryton.rpc("model.product.template.delete", [template], {})
@@ -296,7 +296,7 @@ def test_a_tryton_that_is_not_there_is_down(tmp_path: Path) -> None:
     """Nothing listens on port 9."""
     toml = 'type = "tryton"\nurl = "http://127.0.0.1:9"\ndatabase = "d"\nusername = "u"\npassword = { env = "P" }'
     with pytest.raises(SourceDown, match="refused"):
-        next(iter(source_of(tmp_path, toml, P="x").pages(None, one_by_one)))
+        next(iter(source_of(tmp_path, toml, P="x").pages(None, in_turn)))
 
 
 def test_check_says_what_answered(tryton: Tryton, tmp_path: Path) -> None:
