@@ -428,6 +428,7 @@ def test_every_text_can_be_told_from_its_ground(page: Page, desk_url: str, schem
         assert page.evaluate(FAINT) == []
     result(page, 0).get_by_role("link").first.click()
     expect(page.locator(".leaflet")).to_be_visible()
+    page.wait_for_load_state()  # A text is there before its colours are.
     assert page.evaluate(FAINT) == []
 
 

@@ -339,7 +339,7 @@ def test_an_access_log_tells_who_asked_and_not_what(demo: Demo, opensearch_url: 
     """One line of JSON a request, readable by its owner alone."""
     file = tmp_path / "access.log"
     keyed = with_keys(demo, opensearch_url, redis_url, tmp_path, ACCESS_LOG=str(file))
-    for address in ("/v1/search?q=segredo+losartana", "/leaflets/matriz:segredo:patient?q=segredo", "/segredo"):
+    for address in ("/v1/search?q=segredo+da+losartana", "/leaflets/matriz:segredo:patient?q=segredo", "/segredo"):
         keyed.api.get(address, headers={**bearer(keyed.search), "traceparent": TRACE, "User-Agent": "segredo"}, environ_base=OFFICE)
     keyed.api.open("/livez", method="SEGREDO")
     lines = [json.loads(line) for line in file.read_text().splitlines()]

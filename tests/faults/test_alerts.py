@@ -23,11 +23,10 @@ from opensearch import held
 from opensearch.client import connect
 from opensearch.generations import Indices
 from opensearch.process import free_port
-from tests.faults.test_cli import own_indices, run, sources
+from tests.faults.test_cli import run, sources
 from tests.faults.test_sync import Erp, record
 from tests.sources.standin import Reply, Request, StandIn, serving
 
-__all__ = ["own_indices"]
 PACE = timedelta(hours=1)
 SECRET = "T0-S3CR3T-B0"
 
@@ -206,7 +205,7 @@ def hanging() -> Iterator[StandIn]:
         over.set()
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_a_sync_ends_well_while_slack_hangs(tmp_path: Path, opensearch_url: str) -> None:
     """It waits some seconds for it, and is done: the stand-in answers only after it ended."""
     with serving(Erp(record("001"))) as erp, hanging() as slack:
@@ -221,7 +220,7 @@ def test_a_sync_ends_well_while_slack_hangs(tmp_path: Path, opensearch_url: str)
     assert len(slack.asked) == 1
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_a_cron_sync_tells_slack_and_leaves_its_metrics(tmp_path: Path, opensearch_url: str, slack: Slack) -> None:
     """What Prometheus gets of it survives it, also while OpenSearch is away; the webhook stands nowhere."""
     environ = {"SLACK_WEBHOOK_URL": slack.webhook, "METRICS_FILE": "bulario.prom", "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}

@@ -38,26 +38,12 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
     return subprocess.run([INDEXER, *arguments], cwd=folder, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.fixture
-def erp() -> Iterator[StandIn]:
-    """A stand-in ERP of three leaflets."""
-    with serving(Erp(record("001"), record("002"), record("003"))) as server:
-        yield server
-
-
 def sources(folder: Path, server: StandIn) -> None:
     """A sources.toml that names the stand-in."""
     (folder / "sources.toml").write_text(
         f"[sources.erp]\ntype = 'rest'\nurl = '{server.url}'\npaging = {{ by = 'page', size = 2, more = 'hasNext' }}\nrecords = 'items'\n"
         "fields = { id = 'code', name = 'name', laboratory = 'maker', audience = 'kind', updated_at = 'modified', text = 'text' }\n"
     )
-
-
-@pytest.fixture
-def own_indices(client: OpenSearch) -> Iterator[None]:
-    """The command writes under the name of production; what it wrote is removed."""
-    yield
-    client.indices.delete(index="leaflets-*")
 
 
 @pytest.mark.parametrize("command", ["sync", "check", "status"])
@@ -116,7 +102,7 @@ def test_check_shows_what_the_mapping_makes_of_real_rows(tmp_path: Path, opensea
     assert "4. 004" not in lines
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_sync_status_and_rejected_tell_what_happened(tmp_path: Path, opensearch_url: str, erp: StandIn) -> None:
     """The whole of a day's commands, with one leaflet that cannot be indexed."""
     sources(tmp_path, erp)
@@ -133,7 +119,7 @@ def test_sync_status_and_rejected_tell_what_happened(tmp_path: Path, opensearch_
     assert run(tmp_path, "rejected", "show", "erp:001", OPENSEARCH_URL=opensearch_url).returncode == 2
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_a_sync_tells_every_searchapi_that_the_index_changed(tmp_path: Path, opensearch_url: str, redis_url: str, erp: StandIn) -> None:
     """By a new epoch; without Redis it is done all the same."""
     sources(tmp_path, erp)
@@ -144,7 +130,7 @@ def test_a_sync_tells_every_searchapi_that_the_index_changed(tmp_path: Path, ope
     assert run(tmp_path, "sync", OPENSEARCH_URL=opensearch_url, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0").returncode == 0
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_a_rejected_leaflet_is_shown_and_tried_again(tmp_path: Path, opensearch_url: str) -> None:
     """What is wrong with it stays wrong until its ERP is mended."""
     with serving(Erp(record("001", more="lost: \ufffd"), record("002"))) as server:
@@ -159,7 +145,7 @@ def test_a_rejected_leaflet_is_shown_and_tried_again(tmp_path: Path, opensearch_
     assert "still rejected" in again.stdout
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_divergences_list_what_two_sources_tell_differently(tmp_path: Path, opensearch_url: str) -> None:
     """One JSON object for programs, a product and its leaflets for people; no source is asked."""
     assert json.loads(run(tmp_path, "divergences", "--json", OPENSEARCH_URL=opensearch_url).stdout) == {"divergences": []}
@@ -181,7 +167,7 @@ def test_divergences_list_what_two_sources_tell_differently(tmp_path: Path, open
     assert lines[-1] == "1 divergences, 0 of them two drugs under one number"
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_synonyms_are_checked_against_the_index(tmp_path: Path, opensearch_url: str) -> None:
     """Exit status 2 with the line and the mend; before the first sync only the file itself."""
     file = tmp_path / "edited.txt"
@@ -213,7 +199,7 @@ def test_searchapi_does_not_start_with_a_faulty_list_of_lookalikes(tmp_path: Pat
     assert "lookalikes.txt: line 2 is no pair: write two names with one ';' between them" in told.stderr
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_run_pulls_serves_metrics_and_ends_when_told(tmp_path: Path, opensearch_url: str, erp: StandIn) -> None:
     """What `make up` and the compose file start."""
     sources(tmp_path, erp)
@@ -231,7 +217,7 @@ def test_run_pulls_serves_metrics_and_ends_when_told(tmp_path: Path, opensearch_
         print(f"ended {time.monotonic() - started:.1f} s after SIGTERM")
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 @pytest.mark.parametrize(("command", "status"), [("sync", 1), ("run", 0)])
 def test_told_to_end_it_leaves_the_erp_waiting_and_gives_its_sources_back(
     tmp_path: Path, client: OpenSearch, opensearch_url: str, command: str, status: int
@@ -265,7 +251,7 @@ def test_told_to_end_it_leaves_the_erp_waiting_and_gives_its_sources_back(
     assert (cursor.holder, cursor.outcome, cursor.value) == ("", "stopped", None)
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_all_lines_of_one_pull_have_its_run_and_none_has_a_leaflets_text(tmp_path: Path, opensearch_url: str, erp: StandIn) -> None:
     """One line an event; the same run is in the cursor and in what the command prints."""
     sources(tmp_path, erp)
@@ -281,7 +267,7 @@ def test_all_lines_of_one_pull_have_its_run_and_none_has_a_leaflets_text(tmp_pat
     assert (line["run"], line["breaker"], line["holder"], line["withheld"]) == (outcome["run"], "closed", None, 0)
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_an_open_breaker_is_told_and_a_person_who_syncs_does_not_wait_for_it(tmp_path: Path, opensearch_url: str) -> None:
     """Its state outlives the process; `indexer sync` asks the ERP once at least."""
     ready = Erp(record("001"))
@@ -326,7 +312,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_what_nobody_finds_is_listed_for_the_synonyms_and_told_nowhere_else(
     tmp_path: Path, opensearch_url: str, redis_url: str, erp: StandIn
 ) -> None:

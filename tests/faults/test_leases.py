@@ -240,10 +240,9 @@ def midway(folder: Path, opensearch_url: str, erp: Erp) -> Iterator[Midway]:
 
 
 @pytest.fixture
-def production(client: OpenSearch) -> Stores:
-    """The stores that the command uses; what it wrote is removed."""
-    client.indices.delete(index="leaflets-*")
-    return stores_of(client, Indices())
+def commanded(client: OpenSearch, production: Indices) -> Stores:
+    """The stores that the command uses."""
+    return stores_of(client, production)
 
 
 def same(folder: Path) -> Source:
@@ -252,31 +251,31 @@ def same(folder: Path) -> Source:
 
 
 def test_after_a_kill_the_next_sync_pulls_what_was_left(
-    tmp_path: Path, client: OpenSearch, opensearch_url: str, production: Stores, readers: Readers
+    tmp_path: Path, client: OpenSearch, opensearch_url: str, commanded: Stores, readers: Readers
 ) -> None:
     """`kill -9` leaves a lease; on the same machine it is known at once that nobody holds it."""
     erp = Erp(*(record(f"{n:03}") for n in range(5)))
     with midway(tmp_path, opensearch_url, erp) as indexer:
         indexer.process.kill()
         indexer.process.wait()
-        assert production.cursors.read("erp").holder != ""
+        assert commanded.cursors.read("erp").holder != ""
         indexer.go_on.set()
-        (outcome,) = sync([same(tmp_path)], replace(production, terms=terms(LONG)), readers)
+        (outcome,) = sync([same(tmp_path)], replace(commanded, terms=terms(LONG)), readers)
     assert outcome.outcome == "done"
     client.indices.refresh(index="leaflets")
     assert len(held(client, Indices())) == 5
-    assert production.cursors.read("erp").holder == ""
+    assert commanded.cursors.read("erp").holder == ""
 
 
 def test_a_stopped_indexer_is_followed_and_changes_nothing_when_it_goes_on(
-    tmp_path: Path, client: OpenSearch, opensearch_url: str, production: Stores, readers: Readers
+    tmp_path: Path, client: OpenSearch, opensearch_url: str, commanded: Stores, readers: Readers
 ) -> None:
     """SIGSTOP, as when a machine sleeps: its pull ends with what it is told, and what its successor wrote stands."""
     erp = Erp(*(record(f"{n:03}") for n in range(5)))
     with midway(tmp_path, opensearch_url, erp) as indexer:
         indexer.process.send_signal(signal.SIGSTOP)
         erp.records[3] = record("003", more="Depois.", modified="2026-11-02T00:00:00Z")
-        (outcome,) = sync([same(tmp_path)], replace(production, terms=terms(timedelta(seconds=2))), readers)
+        (outcome,) = sync([same(tmp_path)], replace(commanded, terms=terms(timedelta(seconds=2))), readers)
         assert outcome.outcome == "done", outcome
         erp.records[3] = record("003", more="Antes.", modified="2026-11-03T00:00:00Z")
         indexer.process.send_signal(signal.SIGCONT)
@@ -284,4 +283,4 @@ def test_a_stopped_indexer_is_followed_and_changes_nothing_when_it_goes_on(
         assert indexer.process.wait(60) == 1
     client.indices.refresh(index="leaflets")
     assert "Depois." in held(client, Indices())["erp:003:patient"]
-    assert production.cursors.read("erp").outcome == "done"
+    assert commanded.cursors.read("erp").outcome == "done"

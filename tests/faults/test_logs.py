@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.test_cli import own_indices, run
+from tests.faults.test_cli import run
 from tests.faults.test_sync import Erp, record
 from tests.sources.standin import Reply, Request, serving
 
-__all__ = ["own_indices"]
 TEXT = "Frase que so existe nesta bula"
 PASSWORD = "s3nh4-do-erp"
 TABLE = """
@@ -49,7 +48,7 @@ def misshapen(_: Request) -> Reply:
     return Reply(json.dumps({"items": {"text": TEXT}}).encode())
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_every_line_of_a_sync_is_json_and_tells_no_text_and_no_secret(tmp_path: Path, opensearch_url: str) -> None:
     """Over an ERP that works, one that sends what cannot be indexed, and three that fail in their answers; at the most talkative level."""
     well = Erp(record("001", more=TEXT), record("002", more=f"{TEXT} \ufffd"))

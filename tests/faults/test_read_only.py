@@ -38,13 +38,6 @@ exec "$@"
 """
 
 
-@pytest.fixture
-def production(client: OpenSearch) -> Iterator[None]:
-    """The names of production, which the commands write; gone afterwards."""
-    yield
-    client.indices.delete(index="leaflets-*")
-
-
 @contextmanager
 def locked_in(place: Path, *command: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """A command for which nothing but `place` can be written to."""

@@ -15,11 +15,9 @@ from opensearchpy import OpenSearch
 
 from opensearch.generations import Indices, generations
 from opensearch.process import free_port
-from tests.faults.test_cli import INDEXER, own_indices, run, sources
+from tests.faults.test_cli import INDEXER, run, sources
 from tests.faults.test_sync import Erp, record
 from tests.sources.standin import StandIn, serving
-
-__all__ = ["own_indices"]
 
 
 class Slow:
@@ -75,7 +73,7 @@ def hanging(tmp_path: Path, opensearch_url: str, client: OpenSearch, slow: Slow,
         process.kill()
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_reindex_and_rollback_say_what_they_did(tmp_path: Path, opensearch_url: str, server: StandIn) -> None:
     """In a line; before there is anything to work on, why not, with exit status 3."""
     environ = {"OPENSEARCH_URL": opensearch_url}
@@ -108,7 +106,7 @@ def test_without_opensearch_both_say_where_they_looked(tmp_path: Path) -> None:
         assert f"OpenSearch does not answer at http://127.0.0.1:{port}" in told.stderr
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_a_second_one_is_refused_and_sigterm_leaves_nothing(
     tmp_path: Path, opensearch_url: str, client: OpenSearch, hanging: subprocess.Popen[str]
 ) -> None:
@@ -122,7 +120,7 @@ def test_a_second_one_is_refused_and_sigterm_leaves_nothing(
     assert names(client) == ["leaflets-000001"]
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_what_a_killed_one_leaves_is_cleared_by_the_next_sync(
     tmp_path: Path, opensearch_url: str, client: OpenSearch, hanging: subprocess.Popen[str], slow: Slow
 ) -> None:

@@ -30,13 +30,11 @@ QUESTIONS = [f"losartana {word}" for word in ("", "dose", "gravidez", "rim", "cr
 
 
 @pytest.fixture
-def production(client: OpenSearch) -> Iterator[None]:
-    """A leaflet under the names of production, which the command reads."""
-    prepare(client, Indices(), synonyms())
-    stores_of(client, Indices()).writer.write(Batch("erp", (Product("001").leaflet(),)))
-    client.indices.refresh(index=Indices().alias)
-    yield
-    client.indices.delete(index="leaflets-*")
+def one_leaflet(client: OpenSearch, production: Indices) -> None:
+    """A leaflet where the command reads."""
+    prepare(client, production, synonyms())
+    stores_of(client, production).writer.write(Batch("erp", (Product("001").leaflet(),)))
+    client.indices.refresh(index=production.alias)
 
 
 @contextmanager
@@ -60,7 +58,7 @@ def workers(process: subprocess.Popen[Any]) -> set[int]:  # with text or without
     return {child.pid for child in psutil.Process(process.pid).children()}
 
 
-@pytest.mark.usefixtures("production")
+@pytest.mark.usefixtures("one_leaflet")
 def test_a_reload_under_load_fails_no_request(opensearch_url: str, redis_url: str) -> None:
     """Three times all workers are replaced while eight clients ask; each answer comes, and comes whole."""
     port, over = free_port(), threading.Event()

@@ -266,7 +266,7 @@ def test_tombstones_go_after_their_time_and_leave_no_door_open(desk: Desk, clien
     assert desk.whole().counts.written == 1
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_the_command_exits_3_and_says_how_to_confirm(tmp_path: Path, opensearch_url: str) -> None:
     """Refused by a guard, which is no failure: the rest was done."""
     erp = Erp(*(record(f"{n:03}") for n in range(5)))
@@ -282,13 +282,6 @@ def test_the_command_exits_3_and_says_how_to_confirm(tmp_path: Path, opensearch_
         command = ["sync", "--full", "--source", "erp", "--confirm-withdrawals"]
         told = run(tmp_path, *command, OPENSEARCH_URL=opensearch_url)
         assert (told.returncode, "4 withdrawn" in told.stdout) == (0, True), told.stdout + told.stderr
-
-
-@pytest.fixture
-def own_indices(client: OpenSearch) -> Iterator[None]:
-    """The command writes under the name of production; what it wrote is removed."""
-    yield
-    client.indices.delete(index="leaflets-*")
 
 
 def test_what_an_erp_has_set_back_is_what_the_desk_finds(desk: Desk) -> None:

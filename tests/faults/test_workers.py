@@ -22,10 +22,8 @@ import requests
 
 from opensearch.process import free_port
 from searchapi.keys import Role, new
-from tests.faults.test_cli import erp, own_indices, run, sources
+from tests.faults.test_cli import run, sources
 from tests.sources.standin import StandIn
-
-__all__ = ["erp", "own_indices"]
 
 SEARCHAPI = Path(sys.executable).with_name("searchapi")
 ASKED = 'searchapi_request_seconds_count{route="/openapi.json",status="200"}'
@@ -154,7 +152,7 @@ def test_the_command_is_read_without_the_metrics() -> None:
     assert told.stdout == "False\n"
 
 
-@pytest.mark.usefixtures("own_indices")
+@pytest.mark.usefixtures("production")
 def test_nothing_that_is_asked_is_written_anywhere(tmp_path: Path, opensearch_url: str, redis_url: str, erp: StandIn) -> None:
     """In whatever way it is asked, and with OpenSearch away: not in logs, metrics, the access log or traces; nor any key."""
     sources(tmp_path, erp)
