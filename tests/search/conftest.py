@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 from flask import Flask
 from opensearchpy import OpenSearch
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]  # it ships no types
 
 from indexer.readers import Readers
 from opensearch.generations import Indices
@@ -21,6 +22,8 @@ from tests.search.relevance import Measured, scored
 from tests.search.table import misses, table
 
 _TABLE = pytest.StashKey[str]()
+# What a worker of pytest-xdist tells the run that it is of, by this name.
+_OUTPUT = "relevance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ def measured(client: OpenSearch, demo: Demo, request: pytest.FixtureRequest) -> 
     if DATA.exists():
         real: RealLeaflets = request.getfixturevalue("real_leaflets")
         told += _measured(client, "real", real.app, lambda id_: id_.split(":")[1], real_documents())
-    request.config.stash[_TABLE] = f"{table(told)}\n\n{misses(told)}"
+    lines = f"{table(told)}\n\n{misses(told)}"
+    request.config.stash[_TABLE] = lines
+    getattr(request.config, "workeroutput", {})[_OUTPUT] = lines
     return told
 
 
@@ -72,6 +77,13 @@ def _measured(
         asked, shown, scored(zip(asked, shown, strict=True), documents), scored(zip(asked, beside, strict=True), documents), strict=True
     )
     return tuple(Measured(*one) for one in scores)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Where a worker has measured, its table is the run's."""
+    if lines := getattr(node, "workeroutput", {}).get(_OUTPUT):
+        node.config.stash[_TABLE] = lines
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -18,6 +18,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -98,6 +99,7 @@ def fold(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
 
 
+@lru_cache(maxsize=10_000)  # A leaflet's names are held against every question.
 def words(text: str) -> frozenset[str]:
     """The words of a text, folded; connectors are none."""
     return frozenset(re.findall(r"\w+", fold(text))) - {"de", "do", "da", "e", "com"}
