@@ -125,7 +125,7 @@ class Breaker:
             self._state = "closed" if kept.state == "closed" else "open"
             self._failures, self._told = kept.failures, min(kept.cool_down, _LONGEST_TOLD)
             left = (kept.retry_at - self._now()).total_seconds() if kept.retry_at else 0.0
-            self._retry = self._clock() + min(left, max(_cool_down(kept.failures), self._told))
+            self._retry = self._clock() + min(left, max(cool_down(kept.failures - FAILURES), self._told))
             self._turn += 1
             self._changed.notify_all()
 
@@ -170,7 +170,7 @@ class Breaker:
                 return
             self._since = self._now() if self._state == "closed" else self._since
             self._told = told
-            wait = told or _cool_down(self._failures) * (1 - _SPREAD * self._chance())
+            wait = told or cool_down(self._failures - FAILURES) * (1 - _SPREAD * self._chance())
             self._state, self._retry = "open", self._clock() + wait
             self._turn += 1
             self._changed.notify_all()
@@ -196,7 +196,7 @@ class Breaker:
         return BreakerOpen(message, self._since, until)
 
 
-def _cool_down(failures: int) -> float:
-    """Seconds, twice as many with each failure past those that open the breaker."""
+def cool_down(more: int) -> float:
+    """Seconds that an ERP which does not answer is left alone, twice as many for each of `more` failures after the first time."""
     # The exponent is bounded because an ERP may be down for months.
-    return min(_COOL_DOWN * 2.0 ** min(max(failures - FAILURES, 0), 10), _LONGEST_COOL_DOWN)
+    return min(_COOL_DOWN * 2.0 ** min(max(more, 0), 10), _LONGEST_COOL_DOWN)

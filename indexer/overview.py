@@ -74,20 +74,24 @@ class Watch:
 
     def look(self) -> Overview:
         """All there is to tell now; raises OpenSearchException where OpenSearch does not answer. Sources of other indexers are not told."""
-        cursors = {cursor.source: cursor for cursor in Cursors(self.client, self.indices).all()}
-        standing = self._by_source(self.indices.alias, {"term": {"withdrawn": False}})
-        rejected = self._by_source(self.indices.rejected, {"match_all": {}})
         nodes = self._nodes()
         return Overview(
             at=datetime.now(UTC),
-            sources=tuple(
-                Watched(cursors.get(name, Cursor(name)), pace, standing.get(name, 0), rejected.get(name, 0))
-                for name, pace in sorted(self.paces.items())
-            ),
+            sources=self.sources(),
             generation=current(self.client, self.indices),
             disk=max((node.disk for node in nodes), default=None),
             heap=max((node.heap for node in nodes), default=None),
             reindex=self._reindex(),
+        )
+
+    def sources(self) -> tuple[Watched, ...]:
+        """The sources of `paces`, in its order; raises as `look`."""
+        cursors = {cursor.source: cursor for cursor in Cursors(self.client, self.indices).all()}
+        standing = self._by_source(self.indices.alias, {"term": {"withdrawn": False}})
+        rejected = self._by_source(self.indices.rejected, {"match_all": {}})
+        return tuple(
+            Watched(cursors.get(name, Cursor(name)), pace, standing.get(name, 0), rejected.get(name, 0))
+            for name, pace in self.paces.items()
         )
 
     def _by_source(self, index: str, query: Mapping[str, object]) -> dict[str, int]:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 
-# Seconds until a pull that failed is tried again, twice as many after each further failure: what a breaker waits.
-_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
+from indexer.breaker import cool_down
+
 # The last part of a pace is left to chance, so that the sources of several indexers do not fall into step.
 _SPREAD = 0.1
 
@@ -35,9 +35,8 @@ def go_on(
 
 
 def pause(pace: timedelta, failures: int, chance: Callable[[], float] = random.random) -> float:
-    """Seconds until the next pull after so many failures in a row."""
+    """Seconds until the next pull after so many failures in a row: what a breaker waits, and no longer than the pace."""
     seconds = pace.total_seconds()
     if failures:
-        # The exponent is bounded because an ERP may be down for months.
-        seconds = min(_FIRST_PAUSE * 2.0 ** min(failures - 1, 10), _LONGEST_PAUSE, seconds)
+        seconds = min(cool_down(failures - 1), seconds)
     return seconds * (1 - _SPREAD * chance())

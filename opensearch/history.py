@@ -16,8 +16,8 @@ from typing import Any
 
 from opensearchpy import OpenSearch
 
-from leaflets import Audience, Facts, Passage, Section
-from opensearch.documents import packed, unpacked
+from leaflets import Facts, Passage, Section
+from opensearch.documents import facts, packed, unpacked
 from opensearch.generations import Indices
 
 # A leaflet changes two or three times a year.
@@ -123,13 +123,6 @@ def version(told: Mapping[str, Any], number: int, superseded_at: str | None = No
         number=number,
         updated_at=told["updated_at"],
         superseded_at=superseded_at,
-        facts=Facts(
-            name=told["name"],
-            active_ingredients=tuple(told["active_ingredients"]),
-            laboratory=told["laboratory"],
-            registration=told["registration"],
-            eans=tuple(told["eans"]),
-            audience=Audience(told["audience"]),
-        ),
+        facts=facts(told),
         passages={Section(name): Passage(Section(name), titles.get(name, ""), text) for name, text in told["sections"].items()},
     )

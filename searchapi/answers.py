@@ -15,9 +15,9 @@ from typing import Any
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import HTTP_EXCEPTIONS, TransportError
 
-from leaflets import Audience, Facts, Passage, Section, leaflet_id
+from leaflets import Section, leaflet_id
 from opensearch.generations import Indices
-from opensearch.history import History, version
+from opensearch.history import History, Version, version
 from opensearch.synonyms import Synonyms
 from searchapi import compare, paging, passages, query, ranking
 from searchapi.changes import Changed, changes
@@ -272,17 +272,16 @@ class Answers:
         missing = [f"{name}={leaflet_id}" for name, leaflet_id in (("a", a), ("b", b)) if leaflet_id not in found]
         if missing:
             raise NoLeaflet(f"there is no leaflet {' and none '.join(missing)}: it may have been withdrawn; search for its name")
-        mine, theirs = found[a], found[b]
-        return Comparison(
-            _side(mine), _side(theirs), compare.facts(_facts(mine), _facts(theirs)), compare.sections(_passages(mine), _passages(theirs))
-        )
+        mine, theirs = _version(found[a]), _version(found[b])
+        differs, sections = compare.facts(mine.facts, theirs.facts), compare.sections(mine.passages, theirs.passages)
+        return Comparison(_side(found[a]), _side(found[b]), differs, sections)
 
     def changes(self, leaflet_id: str) -> Changes:
         """What changed between a leaflet's versions; raises NoLeaflet. What was withdrawn is shown to nobody, nor what it told before."""
         hits = self._ask(query.whole((leaflet_id,)))["hits"]["hits"]
         if not hits:
             raise NoLeaflet("there is no leaflet of this id: it may have been withdrawn; search for its name")
-        standing, superseded = version(hits[0]["_source"], hits[0]["_version"]), self._history.of(leaflet_id)
+        standing, superseded = _version(hits[0]), self._history.of(leaflet_id)
         known = [one for one in superseded if one.number < standing.number]
         return Changes(_hit(hits[0]), known[-1].updated_at if known else standing.updated_at, changes(standing, known))
 
@@ -446,25 +445,12 @@ def _hit(hit: Json, answered: passages.Answered = passages.NOTHING_SHOWN) -> Hit
     )
 
 
+def _version(hit: Json) -> Version:
+    return version(hit["_source"], hit["_version"])
+
+
 def _side(hit: Json) -> Side:
     return Side(_hit(hit), tuple(hit["_source"]["eans"]), tuple(hit["_source"]["doses"]))
-
-
-def _facts(hit: Json) -> Facts:
-    told = hit["_source"]
-    return Facts(
-        name=told["name"],
-        active_ingredients=tuple(told["active_ingredients"]),
-        laboratory=told["laboratory"],
-        registration=told["registration"],
-        eans=tuple(told["eans"]),
-        audience=Audience(told["audience"]),
-    )
-
-
-def _passages(hit: Json) -> dict[Section, Passage]:
-    titles = hit["_source"]["titles"]
-    return {Section(name): Passage(Section(name), titles.get(name, ""), text) for name, text in hit["_source"]["sections"].items()}
 
 
 def _marked(hit: Json) -> dict[Section, str]:
