@@ -21,7 +21,7 @@ from indexer.cursors import Cursors
 from indexer.rejected import Rejected, of_change, of_unreadable
 from indexer.sources.base import Page, Source
 from leaflets import Audience, Change, Leaflet, Unreadable, leaflet_id
-from opensearch.documents import document, tombstone
+from opensearch.documents import document, first_version, tombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _decided(leaflet: Leaflet, known: Mapping[str, _Known]) -> _Decided:
         return _Decided()
     same = there is not None and not there.withdrawn and leaflet.version == there.erp
     # One more than what is there, or a later edit of it that a sync writes meanwhile would have a number that is no larger.
-    version = leaflet.version if there is None else there.version if same else there.version + 1
+    version = first_version(leaflet.version) if there is None else there.version if same else there.version + 1
     documents = [made(leaflet.id, version, document(leaflet, indexed_at=now))]
     moved = []
     if leaflet.facts.audience is None:

@@ -24,7 +24,7 @@ from opensearchpy.exceptions import OpenSearchException, TransportError
 
 from indexer.patience import Patience, busy, passing
 from leaflets import Audience, Leaflet, Withdrawal, leaflet_id
-from opensearch.documents import document, tombstone
+from opensearch.documents import document, first_version, tombstone
 from opensearch.generations import Indices
 from opensearch.history import History, NotKept
 
@@ -284,8 +284,7 @@ def _action(wish: _Wish, there: _Stored | None, gain: Receipt, now: datetime) ->
         if wish.leaflet
         else tombstone(wish.source, wish.source_id, wish.audience, version=wish.version, indexed_at=now)
     )
-    # At least 1: what has 0 can never be deleted by a query (https://opensearch.org/docs/latest/api-reference/document-apis/delete-by-query).
-    number = there.number + 1 if there else max(wish.version, 1)
+    number = there.number + 1 if there else first_version(wish.version)
     head = {"index": {"_id": wish.id, "version": number, "version_type": "external"}}
     lines = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in (head, body))
     return _Action(wish, gain, lines, supersedes=there is not None and not there.withdrawn)

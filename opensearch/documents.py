@@ -126,6 +126,14 @@ def facts(told: Mapping[str, Any]) -> Facts:  # Any: JSON of ours; it ends here
     )
 
 
+def first_version(erp: int) -> int:
+    """The `_version` of a document that was not there before, from the ERP's own; ERPs that give no date have 0.
+
+    At least 1: what has 0 can never be deleted by a query (https://opensearch.org/docs/latest/api-reference/document-apis/delete-by-query).
+    """
+    return max(erp, 1)
+
+
 def packed(told: Mapping[str, object]) -> str:
     """JSON made small: an original is as long as all sections together, and every hit would be read with it."""
     return base64.b64encode(zlib.compress(json.dumps(told, ensure_ascii=False).encode(), level=1)).decode()
