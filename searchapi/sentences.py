@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from operator import attrgetter
 
 # Marks put around found words by the highlighter: two private-use characters, which no leaflet holds (leaflets.text takes them out).
@@ -82,10 +83,12 @@ class Sentences:
 
 def sentences(marked: str) -> Sentences:
     """The sentences of a text. Marks change none: a text is split once, whatever is looked for in it."""
-    at = [mark.start() - number for number, mark in enumerate(_MARK.finditer(marked))]
-    if not at:
+    *before, last = _MARK.split(marked)
+    if not before:
         return Sentences(_split(marked), {})
-    told = _split(marked.replace(MARK_START, "").replace(MARK_END, ""))
+    # Where each mark stands in the text without marks.
+    at = list(accumulate(map(len, before)))
+    told = _split("".join((*before, last)))
     found: dict[int, str] = {}
     first = 0
     while told and first < len(at):
