@@ -11,7 +11,7 @@ import html
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -279,16 +279,20 @@ def _chosen(split: Mapping[Section, Sentences], worth: Mapping[_Place, float], m
         return []
     good = [place for place in ranked if worth[place] > LEAST * worth[ranked[0]]]
     chosen: dict[_Place, None] = {}
-    room = _added(split, chosen, good, most)
+    room = _added(split, chosen, good, most, apart=True)
     after = [place for place in good if place in chosen]
     room = _filled(split, chosen, after, room, beyond_headings=False)
-    room = _added(split, chosen, ranked[len(good) :], room)
+    room = _added(split, chosen, ranked[len(good) :], room, apart=False)
     _filled(split, chosen, after, room, beyond_headings=True)
     return list(chosen)
 
 
-def _added(split: Mapping[Section, Sentences], chosen: dict[_Place, None], ranked: Sequence[_Place], room: int) -> int:
-    """Adds what fits of some sentences, each with those that it depends on; tells what room is left. The very first is always added."""
+def _added(split: Mapping[Section, Sentences], chosen: dict[_Place, None], ranked: Sequence[_Place], room: int, *, apart: bool) -> int:
+    """Adds what fits of some sentences, each with those that it depends on; tells what room is left. The very first is always added.
+
+    `apart`: one in which nothing was found may stand apart from those chosen, in their sections. Otherwise it is worth something for what
+    stands beside it, which was too long to be shown: "Agranulocitose.", without the dose that it does not depend on.
+    """
     shown = {one.section for one in chosen}
     for place in ranked:
         told = split[place.section].told
@@ -297,6 +301,8 @@ def _added(split: Mapping[Section, Sentences], chosen: dict[_Place, None], ranke
         if chosen and place not in chosen and told[place.at].length >= room:
             continue  # too long by itself
         group = [one for one in (*_needed(told, place), place) if one not in chosen]
+        if chosen and not (apart and place.section in shown) and not _tells(split, chosen, group):
+            continue
         length = sum(_length(split, chosen, one) for one in group)
         if length <= room:
             chosen.update(dict.fromkeys(group))
@@ -309,10 +315,18 @@ def _added(split: Mapping[Section, Sentences], chosen: dict[_Place, None], ranke
     return room
 
 
+def _tells(split: Mapping[Section, Sentences], chosen: Collection[_Place], group: Iterable[_Place]) -> bool:
+    """Whether something was found in one of some sentences, or it stands beside one chosen."""
+    return any(one.at in split[one.section].marked or _joined(chosen, one) for one in group)
+
+
+def _joined(chosen: Collection[_Place], place: _Place) -> bool:
+    return _Place(place.section, place.at - 1) in chosen or _Place(place.section, place.at + 1) in chosen
+
+
 def _length(split: Mapping[Section, Sentences], chosen: Collection[_Place], place: _Place) -> int:
     """The room that a sentence takes beside those chosen."""
-    joined = not chosen or _Place(place.section, place.at - 1) in chosen or _Place(place.section, place.at + 1) in chosen
-    return split[place.section].told[place.at].length + (1 if joined else len(_BETWEEN))
+    return split[place.section].told[place.at].length + (1 if not chosen or _joined(chosen, place) else len(_BETWEEN))
 
 
 def _needed(told: tuple[Sentence, ...], place: _Place) -> list[_Place]:

@@ -81,6 +81,15 @@ def test_what_stands_below_a_heading_is_found_by_it_and_shown_with_it() -> None:
     assert passage(text, 32, wanted("criança")) == "… Crianças\nTome 5 mL por dia. …"
 
 
+def test_what_stands_beside_what_was_found_is_not_shown_without_it() -> None:
+    """The sentence that has the word is too long to be shown; the two words before it tell nothing."""
+    long = "depende da [dose], e pode ocorrer a qualquer momento " + "durante todo o uso " * 20 + "do remédio."
+    told = {POSOLOGY: marked("A [dose] [máxima] é de 4 g."), WARNINGS: marked(f"Agranulocitose. Não {long}")}
+    assert [one.section for one in answered(told, wanted("dose maxima"), (POSOLOGY, WARNINGS), 100).shown] == [POSOLOGY]
+    text = f"A [dose] [máxima] é de 4 g. {'Nada aqui. ' * 9}Fígado. Também {long}"
+    assert "Fígado" not in passage(text, 60, wanted("dose maxima"))
+
+
 def test_what_a_file_says_twice_is_shown_once() -> None:
     """Unless it is said of something else."""
     text = "Evite o [álcool].\n" + "Outra coisa, que enche a linha. " * 5 + "\nEvite o [álcool]."
