@@ -13,7 +13,7 @@ from opensearch.client import connect
 from opensearch.gaps import Gaps
 from opensearch.generations import Indices
 from opensearch.synonyms import synonyms
-from searchapi import edge, errors, redis_client, routes
+from searchapi import edge, errors, program, redis_client, routes
 from searchapi.access import Door
 from searchapi.access_log import access_log
 from searchapi.answers import Answers
@@ -72,7 +72,7 @@ def _desk(settings: Settings, indices: Indices, cache_prefix: str) -> routes.Des
     cache = AnswerCache(reach, cache_prefix)
     # All that this process reads comes from one copy of the index; another process may choose another.
     preference = secrets.token_hex(4)
-    versions = f"{known.version}/{own.version}"
+    versions = f"{program.version()}/{known.version}/{own.version}"
     lookout = Lookout(client, indices, cache, versions=versions, stale_after=2 * settings.sync_every, preference=preference)
     state = IndexState(client, lookout, known, own)
     answers = Answers(client, indices, known, preference)

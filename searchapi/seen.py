@@ -224,7 +224,7 @@ class Lookout:
         self._told = seen
 
     def _remembered(self) -> Seen | None:
-        """What any worker saw last; None where that was with other synonyms or look-alikes than ours."""
+        """What any worker saw last; None where that was by another program, or with other synonyms or look-alikes."""
         kept = self._cache.remembered()
         seen = _read(kept, self._stale_after) if kept else None
         return seen if seen and seen.stamp.endswith(f"/{self._versions}") else None

@@ -28,7 +28,9 @@ from opensearch.generations import Indices
 from searchapi.cache import AnswerCache, Entry
 from searchapi.deadline import Deadline
 from searchapi.keys import Role, new
+from searchapi.params import search
 from searchapi.popular import FEWEST
+from searchapi.program import version
 from searchapi.redis_client import Reach, connect
 from searchapi.routes import Desk
 from searchapi.searches import SOFT_AGE
@@ -149,6 +151,17 @@ def test_a_change_that_nobody_tells_is_seen_too(installation: Installation) -> N
     installation.write(gone=(Product("002"),))
     time.sleep(0.3)
     assert found(ask(app)) == ["001"]
+
+
+def test_what_another_program_kept_is_not_served(installation: Installation) -> None:
+    """After an upgrade, which may mend just that answer: it is of another stamp."""
+    app = installation.worker()
+    seen = desk(app).state.lookout.look()
+    assert seen
+    assert f"/{version()}/" in seen.stamp
+    cache = desk(app).cache
+    cache.keep(cache.key(search({"q": QUESTION}), seen.stamp.replace(version(), "of-another")), Entry(b"{}", "0", time.time()))
+    assert status(ask(app)) == "fwd=miss"
 
 
 def test_a_batch_that_was_made_earlier_and_becomes_visible_later_is_a_change(installation: Installation) -> None:
