@@ -1,4 +1,4 @@
-"""What the commands of `indexer` print: lines for a person, JSON for a program. Pure."""
+"""What the commands of `indexer` print: lines for a person, JSON for a program."""
 
 from __future__ import annotations
 

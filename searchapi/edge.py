@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
@@ -84,7 +84,7 @@ class Edge:
         visit: Visit = asked.environ[_VISIT]
         headers_ = [*answer.headers, *headers.every(str(visit.trace), visit.asker.allowance), headers.NOT_STORED]
         self._tell(asked, visit, _Sent(route, HTTPStatus.OK, len(answer.body), cache_status))
-        return replace(answer, headers=headers_)
+        return wire.Answer(answer.status, headers_, answer.body)
 
     def failed(self, asked: Request, route: str, status: HTTPStatus) -> None:
         """Counts and forgets a request that is answered beyond this edge."""

@@ -201,8 +201,8 @@ def known(asked: MultiDict[str, str], parameters: tuple[Parameter, ...]) -> Give
     """The parameters of a request. Complains of one that does not exist, naming the nearest that does, and of one given twice."""
     names = [parameter.name for parameter in parameters if not parameter.in_path]
     for name, values in asked.lists():
-        shown = tidy(name)[:40]
         if name not in names:
+            shown = tidy(name)[:40]
             nearest = process.extractOne(name, names, processor=str.lower)
             hint = f"; did you mean {nearest[0]}? It may be one of {', '.join(names)}" if nearest else " here: this address takes none"
             raise BadParameter(shown, f"there is no parameter {shown!r}{hint}")
