@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,6 +24,8 @@ from indexer.command import (
     DONE,
     FAILED,
     REFUSED,
+    Indexer,
+    Reached,
     leave,
     misconfigured,
     operating,
@@ -173,13 +175,11 @@ def reindex_(
     """Make the index anew beside itself, prove it and put it in its place, while syncs and searches go on."""
     if from_sources:
         with reaching_sources() as indexer, Readers() as readers, operating() as told:
-            lease = indexer.settings.lease.total_seconds()
-            generations = Reindexing(indexer.client, indexer.indices, indexer.synonyms, readers, told, lease)
-            promotion = generations.reindex(indexer.sources)
+            promotion = _reindexing(indexer, readers, told).reindex(indexer.sources)
             epoch.begin(indexer.settings.redis_address)
     else:
         with reaching() as reached, Readers() as readers, operating() as told:
-            promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).reindex()
+            promotion = _reindexing(reached, readers, told).reindex()
             epoch.begin(reached.settings.redis_address)
     typer.echo(lines.promotion(promotion))
 
@@ -188,9 +188,13 @@ def reindex_(
 def rollback_() -> None:
     """Go back to the generation before the last reindex, with what changed since; again, and it goes forth."""
     with reaching() as reached, Readers() as readers, operating() as told:
-        promotion = Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds()).rollback()
+        promotion = _reindexing(reached, readers, told).rollback()
         epoch.begin(reached.settings.redis_address)
     typer.echo(lines.promotion(promotion))
+
+
+def _reindexing(reached: Reached | Indexer, readers: Readers, told: Callable[[str], None]) -> Reindexing:
+    return Reindexing(reached.client, Indices(), synonyms(), readers, told, reached.settings.lease.total_seconds())
 
 
 @app.command()

@@ -67,7 +67,8 @@ class Indexer:
     @property
     def watch(self) -> Watch:
         """What metrics and alerts look at, by a client of its own: whoever asks for metrics does not wait as long as a pull does."""
-        return Watch(_client(self.settings, LOOK_PATIENCE), self.indices, self._paces)
+        client = connect(self.settings.opensearch_address, ca_cert=self.settings.opensearch_ca_cert, timeout=LOOK_PATIENCE)
+        return Watch(client, self.indices, self._paces)
 
     def look(self) -> tuple[Watched, ...]:
         """Every source as it stands now."""
@@ -128,7 +129,7 @@ def reaching() -> Iterator[Reached]:
         misconfigured(str(error))
     logs.configure(settings.log_format, settings.log_level)
     try:
-        yield Reached(settings, _client(settings))
+        yield Reached(settings, connect(settings.opensearch_address, ca_cert=settings.opensearch_ca_cert))
     except (Misconfigured, SynonymsRejected, OldIndex) as error:
         misconfigured(str(error))
     except IndexDown:
@@ -152,11 +153,6 @@ def reaching_sources(stopped: Event | None = None, patience: float = 60) -> Iter
         sources = configured(reached.settings.sources_file, os.environ, reached.settings.redis_address)
         terms = Terms(holder(), reached.settings.lease, stopped)
         yield Indexer(reached.settings, sources, synonyms(), reached.client, Indices(), terms, Patience(patience, stopped))
-
-
-def _client(settings: Settings, timeout: float = 30.0) -> OpenSearch:
-    ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
-    return connect(settings.opensearch_address, ca_cert=ca_cert, timeout=timeout)
 
 
 def misconfigured(message: str) -> NoReturn:

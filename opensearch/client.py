@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from opensearchpy import OpenSearch, Urllib3HttpConnection
@@ -31,7 +32,7 @@ class Watch(Protocol):
 
 
 def connect(
-    url: str, *, ca_cert: str | None = None, timeout: float = 30.0, connections: int = 16, watch: Watch | None = None
+    url: str, *, ca_cert: Path | None = None, timeout: float = 30.0, connections: int = 16, watch: Watch | None = None
 ) -> OpenSearch:
     """A client for one cluster. Who calls retries: the library's own retries do not wait between tries.
 
@@ -46,7 +47,7 @@ def connect(
         hosts=hosts,
         connection_class=_Connection,
         watch=watch,
-        ca_certs=ca_cert,
+        ca_certs=str(ca_cert) if ca_cert else None,
         verify_certs=True,
         timeout=timeout,
         pool_maxsize=connections,

@@ -64,9 +64,8 @@ def _desk(settings: Settings, indices: Indices, cache_prefix: str) -> routes.Des
     """All that answering takes."""
     known, own, metrics = synonyms(), listed(settings.lookalikes_file), Metrics(lambda: state.newest)
     size = sizes(settings.workers, settings.answer_within.total_seconds())
-    ca_cert = str(settings.opensearch_ca_cert) if settings.opensearch_ca_cert else None
     watch = EngineWatch(metrics)
-    client = connect(settings.opensearch_address, ca_cert=ca_cert, connections=size.opensearch_connections, watch=watch)
+    client = connect(settings.opensearch_address, ca_cert=settings.opensearch_ca_cert, connections=size.opensearch_connections, watch=watch)
     redis = redis_client.connect(settings.redis_address, size.redis_connections, metrics.redis_took)
     reach, capacity = Reach(redis), Capacity(size.slots, size.chairs, metrics.answers_in_flight.inc)
     cache = AnswerCache(reach, cache_prefix)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask
 from opensearchpy import OpenSearch
-from xdist.workermanage import WorkerController  # type: ignore[import-untyped]  # it ships no types
 
 from indexer.readers import Readers
 from opensearch.generations import Indices
@@ -80,7 +80,7 @@ def _measured(
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: WorkerController) -> None:
+def pytest_testnodedown(node: Any) -> None:  # pytest-xdist ships no types
     """Where a worker has measured, its table is the run's."""
     if lines := getattr(node, "workeroutput", {}).get(_OUTPUT):
         node.config.stash[_TABLE] = lines
